@@ -1,0 +1,31 @@
+/* Messages that the runtime sends. A behaviour that wants one lists it like any other. */
+
+#ifndef THIASOS_LIFECYCLE_H
+#define THIASOS_LIFECYCLE_H
+
+#include "thiasos/message.h"
+
+#ifndef __cplusplus
+
+/* The first message of every incarnation, before its start message. incarnation is 1, then 2, ... */
+THS_MESSAGE(ths_started, "ths.started", 1, u32(incarnation))
+
+/* The last call of an incarnation, for any reason but KILLED: release what the state holds. Sending still works. */
+THS_MESSAGE(ths_stopping, "ths.stopping", 1, u8(reason), string(text))
+
+/* A watched actor has ended (enum ths_reason, enum ths_certainty). */
+THS_MESSAGE(ths_down, "ths.down", 1, ref(who), u64(monitor), u8(reason), u8(certainty), string(text))
+
+/* A linked actor has ended, and this actor traps exits. */
+THS_MESSAGE(ths_exited, "ths.exited", 1, ref(who), u8(reason), string(text))
+
+/* Answers of ths_lookup and ths_spawn_at. */
+THS_MESSAGE(ths_found, "ths.found", 1, ref(who))
+THS_MESSAGE(ths_spawned, "ths.spawned", 1, ref(who))
+
+/* Tells to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err). */
+THS_MESSAGE(ths_undelivered, "ths.undelivered", 1, ref(to), u32(err), u64(count))
+
+#endif /* __cplusplus */
+
+#endif /* THIASOS_LIFECYCLE_H */

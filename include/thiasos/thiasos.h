@@ -1,0 +1,24 @@
+/* thiasos: actors in C, on one node or many. Include this one; add -lthiasos-cluster to use cluster.h, group.h and sim.h.
+ *
+ *   message.h     declare messages: THS_MESSAGE
+ *   actor.h       behaviours, spawn, tell, ask, reply, timers, links, monitors
+ *   lifecycle.h   messages that the runtime sends
+ *   node.h        start and stop a node, wait for actors
+ *   supervisor.h  children that are restarted, here or on other nodes
+ *   cluster.h     join other nodes; members
+ *   group.h       process groups that span nodes
+ *   ref.h reason.h err.h env.h   the values they speak of */
+
+#ifndef THIASOS_THIASOS_H
+#define THIASOS_THIASOS_H
+
+#include "thiasos/actor.h"
+#include "thiasos/cluster.h"
+#include "thiasos/group.h"
+#include "thiasos/lifecycle.h"
+#include "thiasos/node.h"
+#include "thiasos/supervisor.h"
+
+#define THS_VERSION "0.1.0"
+
+#endif /* THIASOS_THIASOS_H */

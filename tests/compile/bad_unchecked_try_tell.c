@@ -1,0 +1,10 @@
+/* expect: (warn_unused_result|unused-result) */
+#include <thiasos/thiasos.h>
+
+THS_MESSAGE(greet, "demo.greet", 1, string(name), u32(times))
+
+void send(struct ths_node *node, ths_ref to);
+void send(struct ths_node *node, ths_ref to)
+{
+    ths_try_tell(node, to, greet, .name = "world");
+}

@@ -1,0 +1,50 @@
+/* A behaviour with asks, timers and typed refs, no cast and no warning. */
+#include <thiasos/thiasos.h>
+
+THS_MESSAGE(greet, "demo.greet", 1, string(name), u32(times))
+THS_MESSAGE(get_balance, "demo.get_balance", 1, u32(account))
+THS_MESSAGE(balance, "demo.balance", 1, i64(amount))
+THS_MESSAGE(tick, "demo.tick", 1)
+
+THS_ACCEPTS(client, greet, tick)
+
+struct client { ths_ref bank; unsigned greeted; };
+
+THS_ON_REPLY(client, client_got, balance)
+{
+    if (err != THS_OK)
+        ths_log(ctx, WARN, "no balance: %s", ths_err_text(err));
+    else if (reply->amount < 0)
+        ths_fail(ctx, "overdrawn by %lld", (long long)reply->amount);
+}
+
+THS_ON(client, greet)
+{
+    self->greeted += msg->times;
+    ths_ask(ctx, self->bank, get_balance, client_got, 500, .account = 7);
+    ths_ask(ctx, self->bank, tick, client_got, 500);
+    ths_after(ctx, 250, tick);
+}
+
+THS_ON(client, tick)
+{
+    ths_reply(ctx, balance, .amount = -1);
+    ths_stop(ctx);
+}
+
+THS_ON(client, ths_started)
+{
+    ths_tell(ctx, ths_self(ctx), greet, .times = msg->incarnation);
+}
+
+THS_BEHAVIOUR(client, greet, tick, ths_started)
+
+ths_ref start(struct ths_node *node);
+ths_ref start(struct ths_node *node)
+{
+    ths_ref ref = ths_spawn(node, client, .name = "client", .start = THS_MSG(greet, .name = "first"));
+
+    ths_tell_to(node, client, client_ref_of(ref), greet, .name = "x");
+    ths_tell_to(node, client, client_ref_of(ref), tick);
+    return ref;
+}
