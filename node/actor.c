@@ -1,0 +1,274 @@
+/* The turn: how a worker runs an actor. The state machine is drawn in actor.h; beginning is here, ending in actor_end.c. */
+
+#include "node/actor.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "node/node.h"
+#include "node/send.h"
+#include "node/timers.h"
+#include "thiasos/lifecycle.h"
+
+enum {
+    TURN_BUDGET = 200,   /* messages handled and signals sent in one turn */
+    LINK_TRIES = 64      /* looks for a message whose producer has not linked it yet */
+};
+
+bool thsi_actor_glance(struct thsi_actor *actor, struct thsi_glance *glance)
+{
+    const struct thsi_dispatch *dispatch = __atomic_load_n(&actor->dispatch, __ATOMIC_RELAXED);
+
+    if (__atomic_load_n(&actor->phase, __ATOMIC_RELAXED) == THSI_PHASE_FREE || !dispatch)
+        return false;
+    glance->behaviour = dispatch->behaviour->name;
+    glance->generation = thsi_actor_generation(actor);
+    glance->incarnation = __atomic_load_n(&actor->incarnation, __ATOMIC_RELAXED);
+    glance->queued = atomic_load_explicit(&actor->queued, memory_order_relaxed);
+    return true;
+}
+
+struct thsi_rare *thsi_actor_rare(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    if (!actor->rare) {
+        actor->rare = ctx->node->env->memory(ctx->node->env, NULL, sizeof *actor->rare);
+        if (actor->rare)
+            memset(actor->rare, 0, sizeof *actor->rare);
+    }
+    return actor->rare;
+}
+
+bool thsi_actor_call(struct ths_ctx *ctx, const struct thsi_type_info *info, const void *body)
+{
+    struct thsi_actor *actor = ctx->actor;
+    ths_handler *handler = info ? thsi_dispatch_find(actor->dispatch, info) : NULL;
+
+    if (handler)
+        handler(ctx, actor->state, body);
+    return handler != NULL;
+}
+
+void thsi_actor_begin(struct ths_ctx *ctx)
+{
+    struct thsi_actor *actor = ctx->actor;
+    const struct ths_started started = { actor->incarnation };
+    struct thsi_message *start = actor->rare ? actor->rare->start : NULL;
+
+    assert(actor->phase == THSI_PHASE_STARTING);
+    thsi_actor_set_phase(actor, THSI_PHASE_RUNNING);
+    if (actor->dispatch->started)
+        actor->dispatch->started(ctx, actor->state, &started);
+    if (start && !ctx->ending) {
+        ctx->message = start;
+        (void)thsi_actor_call(ctx, start->type, thsi_message_body(start));
+        ctx->message = NULL;
+        /* Without a supervisor there is no second incarnation. */
+        if (!ctx->ending && ths_ref_is_nobody(actor->rare->supervisor)) {
+            thsi_message_free(ctx->pool, start);
+            actor->rare->start = NULL;
+        }
+    }
+}
+
+static void append_inner(struct thsi_actor *actor, struct thsi_message *message)
+{
+    atomic_store_explicit(&message->next, NULL, memory_order_relaxed);
+    if (actor->inner_head)
+        atomic_store_explicit(&actor->inner_tail->next, message, memory_order_relaxed);
+    else
+        actor->inner_head = message;
+    actor->inner_tail = message;
+}
+
+struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor)
+{
+    struct thsi_message *message = actor->inner_head;
+
+    if (message)
+        actor->inner_head = atomic_load_explicit(&message->next, memory_order_relaxed);
+    return message;
+}
+
+/* ---- One message ------------------------------------------------------------------------ */
+
+static bool is_expired(struct ths_ctx *ctx, struct thsi_message *message)
+{
+    uint64_t deadline_ns = thsi_message_ask(message)->deadline_ns;
+
+    return deadline_ns != UINT64_MAX && deadline_ns <= thsi_now_ns(ctx->node);
+}
+
+static void handle_data(struct ths_ctx *ctx, struct thsi_message *message)
+{
+    if (message->kind == THSI_ASK && is_expired(ctx, message)) {
+        thsi_actor_undeliverable(ctx, message, THS_EXPIRED);
+        return;
+    }
+    ctx->message = message;
+    ctx->answered = false;
+    if (!thsi_actor_call(ctx, message->type, thsi_message_body(message))) {
+        ctx->message = NULL;
+        thsi_actor_undeliverable(ctx, message, THS_REFUSED);
+        return;
+    }
+    /* A crash answers the request at hand: before it is forgotten. */
+    if (ctx->ending)
+        thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
+    ctx->message = NULL;
+    thsi_message_free(ctx->pool, message);
+}
+
+static void handle(struct ths_ctx *ctx, struct thsi_message *message)
+{
+    struct thsi_actor *actor = ctx->actor;
+
+    if (message->kind == THSI_TIMER) {
+        thsi_timer_arrived(ctx, (struct thsi_timer *)message);
+    } else if (actor->phase == THSI_PHASE_FREE ||
+               message->generation != thsi_actor_generation(actor)) {
+        thsi_actor_undeliverable(ctx, message, THS_GONE);
+    } else if (!message->counted) {
+        thsi_actor_signal(ctx, message);
+    } else if (actor->phase == THSI_PHASE_HALTED || actor->inner_head) {
+        append_inner(actor, message);
+    } else {
+        handle_data(ctx, message);
+        return;
+    }
+    if (ctx->ending)
+        thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
+}
+
+/* ---- The turn --------------------------------------------------------------------------- */
+
+static bool is_killed(const struct thsi_actor *actor)
+{
+    uint32_t kill = atomic_load_explicit(&actor->kill, memory_order_relaxed);
+
+    return kill == thsi_actor_generation(actor) &&
+           actor->phase != THSI_PHASE_FREE;
+}
+
+/* Places in the mailbox are given back in batches, at once when there are few. Relaxed: only the number matters. */
+struct places {
+    uint32_t held, batch;
+};
+
+static void give_back(struct thsi_actor *actor, struct places *places)
+{
+    if (places->held > 0)
+        (void)atomic_fetch_sub_explicit(&actor->queued, places->held, memory_order_relaxed);
+    places->held = 0;
+}
+
+static void count_place(struct thsi_actor *actor, struct places *places, const struct thsi_message *message)
+{
+    places->held += message->counted;
+    if (places->held >= places->batch)
+        give_back(actor, places);
+}
+
+/* What comes before messages: an end by force, the start of an incarnation, messages held back. Returns whether there was
+ * something of the kind. */
+static bool run_first(struct ths_ctx *ctx)
+{
+    struct thsi_actor *actor = ctx->actor;
+
+    if (is_killed(actor)) {
+        (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ thsi_actor_generation(actor) }, 0,
+                                                      memory_order_relaxed, memory_order_relaxed);
+        thsi_actor_end(ctx, THS_REASON_KILLED, "", false);
+        return true;
+    }
+    if (actor->phase == THSI_PHASE_STARTING) {
+        thsi_actor_begin(ctx);
+        if (ctx->ending)
+            thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
+        return true;
+    }
+    if (actor->phase == THSI_PHASE_RUNNING && actor->inner_head) {
+        handle_data(ctx, thsi_actor_take_inner(actor));
+        return true;
+    }
+    return false;
+}
+
+/* Mark the mailbox idle and, if the actor in it has ended, give the slot back: in this order, since after the mark
+ * another may own it, and only one in no list can be given. A slot whose generations are used up is not given. */
+static bool let_go(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    bool give = actor->phase == THSI_PHASE_FREE && !actor->listed && thsi_actor_generation(actor) != UINT32_MAX;
+
+    if (give)
+        actor->listed = true;
+    if (!thsi_mailbox_mark_idle(&actor->mailbox)) {
+        if (give)
+            actor->listed = false;
+        return false;
+    }
+    if (give)
+        thsi_table_give(&ctx->node->table, ctx->worker ? thsi_worker_free_slots(ctx->worker) : NULL, actor);
+    return true;
+}
+
+void thsi_actor_idle(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    if (!let_go(ctx, actor))
+        thsi_schedule(ctx, actor);
+}
+
+void thsi_actor_release(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    thsi_actor_set_phase(actor, THSI_PHASE_FREE);
+    actor->listed = false;
+    thsi_actor_idle(ctx, actor);
+}
+
+/* The mailbox seems empty. False: go on. */
+static bool finish_turn(struct ths_ctx *ctx, unsigned *tries)
+{
+    struct thsi_actor *actor = ctx->actor;
+
+    if (let_go(ctx, actor))
+        return true;
+    if (++*tries < LINK_TRIES)
+        return false;
+    thsi_schedule_last(ctx->worker, actor); /* a producer was interrupted half way: others need not wait for it */
+    return true;
+}
+
+void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
+{
+    struct ths_ctx *ctx = thsi_worker_ctx(worker);
+    struct places places = { 0, actor->capacity >= 256 ? 32 : 1 };
+    unsigned handled = 0, tries = 0;
+
+    ctx->actor = actor;
+    ctx->sent = 0;
+    for (;;) {
+        struct thsi_message *message;
+
+        if (handled + ctx->sent >= TURN_BUDGET) {
+            give_back(actor, &places);
+            thsi_schedule_last(worker, actor);
+            break;
+        }
+        if (run_first(ctx)) {
+            handled++;
+            continue;
+        }
+        message = thsi_mailbox_pop(&actor->mailbox);
+        if (message) {
+            handled++;
+            tries = 0;
+            count_place(actor, &places, message);
+            handle(ctx, message);
+            continue;
+        }
+        give_back(actor, &places);
+        if (finish_turn(ctx, &tries))
+            break;
+    }
+    thsi_count(&ctx->stats->messages, handled);
+    ctx->actor = NULL;
+}

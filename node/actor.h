@@ -1,0 +1,166 @@
+/* Actor: one slot of the actor table, and what happens to the actor that lives in it.
+ *
+ *              claim               start handlers            ends (not supervised, or FINISH)
+ *     FREE ────────────▶ STARTING ───────────────▶ RUNNING ─────────────────────────────────▶ FREE
+ *                            ▲                        │                                        ▲
+ *                            │ RESTART                │ ends (supervised)                      │ FINISH
+ *                            └──────── HALTED ◀───────┘                                        │
+ *                                        └─────────────────────────────────────────────────────┘
+ *
+ * Invariant: whoever owns the mailbox's consumer side, and nobody else, reads and writes the consumer's
+ * fields. A slot is never unmapped before its node stops; its generation rises when the
+ * actor in it ends, so a message for an earlier one is recognised wherever it turns up. */
+
+#ifndef THSI_NODE_ACTOR_H
+#define THSI_NODE_ACTOR_H
+
+#include "node/dispatch.h"
+#include "node/mailbox.h"
+#include "thiasos/actor.h"
+
+enum thsi_phase {
+    THSI_PHASE_FREE,     /* no actor; what arrives is for one that has ended */
+    THSI_PHASE_STARTING, /* its start handlers have not run yet */
+    THSI_PHASE_RUNNING,
+    THSI_PHASE_HALTED    /* an incarnation ended; the supervisor decides. Data messages wait in the inner queue */
+};
+
+/* Bits of thsi_actor.flags: set by any thread, read by the consumer. */
+enum {
+    THSI_FLAG_WAITED = 1,  /* a thread outside waits for its end, or may ask for its reason */
+    THSI_FLAG_MARKED = 2   /* the router wants actor_ended */
+};
+
+enum {
+    THSI_INLINE_STATE = 16,
+    THSI_STATE_INLINE = 254
+};
+
+struct thsi_rare;
+
+struct thsi_actor {
+    struct thsi_mailbox mailbox;
+    _Atomic uint32_t generation; /* of the actor in it; of the next one while FREE */
+    _Atomic uint32_t queued;     /* data messages in the mailbox, handled ones of the present turn included */
+    _Atomic uint32_t flags;
+    uint32_t capacity;           /* data messages it may hold; written while FREE */
+    _Atomic uint32_t kill;       /* generation that is to end now, ahead of its queue; 0: none */
+
+    /* The consumer's. Others may glance at dispatch, incarnation and phase, so these are written atomically. */
+    const struct thsi_dispatch *dispatch;
+    void *state;
+    struct thsi_rare *rare;      /* links, monitors, asks, timers, name, ...; NULL until one exists */
+    struct thsi_actor *run_next; /* in the injector's list */
+    union {
+        struct thsi_message *inner_head; /* data messages that wait while HALTED, oldest first */
+        struct thsi_actor *free_next;    /* while FREE, in a free list */
+    };
+    struct thsi_message *inner_tail;
+    uint32_t slot;
+    uint32_t incarnation;
+    uint8_t phase;
+    bool listed;                 /* in a free list, or about to be */
+    bool trap_exits;
+    uint8_t state_class;         /* pool class of `state`, THSI_STATE_INLINE when it lies in the slot */
+    _Alignas(16) uint8_t inline_state[THSI_INLINE_STATE];
+};
+
+_Static_assert(sizeof(struct thsi_actor) == 128, "two cache lines");
+
+struct thsi_relation {           /* one link, monitor or watcher */
+    struct thsi_relation *next;
+    ths_ref other;
+    uint64_t id;                 /* 0 for links */
+};
+
+struct thsi_ask_entry {
+    uint64_t id;
+    ths_ref target;
+    ths_reply_handler *handler;
+    const struct thsi_type_info *type; /* of the reply wanted; NULL: any */
+    struct thsi_timer *timer;
+};
+
+struct thsi_timer;
+
+/* What few actors have. Allocated on first use, kept until the actor ends. Consumer's. */
+struct thsi_rare {
+    struct thsi_relation *links;
+    struct thsi_relation *monitors;   /* this actor watches other */
+    struct thsi_relation *watchers;   /* other watches this actor */
+    struct thsi_timer *timers;
+    struct thsi_ask_entry *asks;      /* open ones have id != 0; place = id % cap */
+    uint32_t asks_count, asks_cap;
+    uint64_t next_id;                 /* of asks, monitors, timers */
+    ths_ref supervisor;               /* nobody: none */
+    uint32_t child;                   /* index there */
+    uint32_t foreign_at;              /* place in node->foreign; under its lock */
+    bool is_foreign;                  /* has or had to do with other nodes: listed in node->foreign */
+    struct thsi_message *start;       /* start message, kept for restarts */
+    char name[THS_NAME_SIZE];         /* "" none */
+    enum ths_reason halted_reason;    /* why the last incarnation ended */
+    char halted_text[THS_REASON_TEXT_SIZE];
+};
+
+struct thsi_worker;
+struct ths_node;
+
+/* Relaxed: changed by the consumer alone; others compare it with what a message carries. */
+static inline uint32_t thsi_actor_generation(const struct thsi_actor *actor)
+{
+    return atomic_load_explicit(&actor->generation, memory_order_relaxed);
+}
+
+static inline void thsi_actor_set_phase(struct thsi_actor *actor, enum thsi_phase phase)
+{
+    __atomic_store_n(&actor->phase, (uint8_t)phase, __ATOMIC_RELAXED);
+}
+
+/* What another thread sees of an actor at a glance; its parts need not be of the same moment. */
+struct thsi_glance {
+    const char *behaviour;
+    uint32_t generation, incarnation, queued;
+};
+
+/* False: nobody lives in the slot. Thread: any. */
+bool thsi_actor_glance(struct thsi_actor *actor, struct thsi_glance *glance);
+
+/* Run @actor until its mailbox is empty or its budget is spent. Thread: @worker, which owns the consumer's side; it has
+ * given it back, or put the actor into a run queue again, when this returns. */
+void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor);
+
+/* The caller owns the consumer's side of @actor, which has nothing to do: let it wait for messages. */
+void thsi_actor_idle(struct ths_ctx *ctx, struct thsi_actor *actor);
+
+/* The same for a FREE one: its slot may be given out again. */
+void thsi_actor_release(struct ths_ctx *ctx, struct thsi_actor *actor);
+
+/* The rare part, made on first use; NULL when memory is out. */
+struct thsi_rare *thsi_actor_rare(struct ths_ctx *ctx, struct thsi_actor *actor);
+
+/* Take the oldest message out of the inner queue (given), or NULL. */
+struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor);
+
+/* Take a signal of another kind than TELL out of the mailbox (takes @message). actor_signal.c */
+void thsi_actor_signal(struct ths_ctx *ctx, struct thsi_message *message);
+
+/* Answer or count a message that reached nobody (takes @message). */
+void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message, enum ths_err err);
+
+/* Call the handler of @info in the running actor, if it has one. Returns whether it had. */
+bool thsi_actor_call(struct ths_ctx *ctx, const struct thsi_type_info *info, const void *body);
+
+/* End the present incarnation, or the actor when it has no supervisor or @for_good. actor_end.c */
+void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *text, bool for_good);
+
+/* A zeroed state for @actor; false: no memory. / Give it back. */
+bool thsi_actor_new_state(struct ths_ctx *ctx, struct thsi_actor *actor);
+void thsi_actor_free_state(struct ths_ctx *ctx, struct thsi_actor *actor);
+
+/* Tell the supervisor of the running, halted actor that it has halted. */
+void thsi_actor_tell_halted(struct ths_ctx *ctx);
+
+/* Begin an incarnation: state zeroed, start handlers run. */
+void thsi_actor_begin(struct ths_ctx *ctx);
+
+#endif /* THSI_NODE_ACTOR_H */

@@ -1,0 +1,175 @@
+/* How an incarnation ends, and an actor. In this order: its stopping handler, the answer to the request at hand, its
+ * timers and asks, its state. A supervised one then waits HALTED for its supervisor's word. One that ends for good gives up
+ * name and groups, tells links and watchers (so that a DOWN is the last that is heard of it), and leaves its slot. */
+
+#include <stdio.h>
+
+#include "node/node.h"
+#include "node/send.h"
+#include "node/timers.h"
+#include "thiasos/lifecycle.h"
+
+bool thsi_actor_new_state(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    size_t size = actor->dispatch->state_size;
+
+    if (size <= THSI_INLINE_STATE) {
+        actor->state = actor->inline_state;
+        actor->state_class = THSI_STATE_INLINE;
+        __builtin_memset(actor->inline_state, 0, THSI_INLINE_STATE);
+        return true;
+    }
+    actor->state = thsi_pool_get(ctx->pool, size);
+    if (!actor->state)
+        return false;
+    actor->state_class = ((uint8_t *)actor->state)[THSI_POOL_CLASS_OFFSET];
+    __builtin_memset(actor->state, 0, size);
+    return true;
+}
+
+void thsi_actor_free_state(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    if (actor->state && actor->state_class != THSI_STATE_INLINE)
+        thsi_pool_put(ctx->pool, actor->state, actor->state_class);
+    actor->state = NULL;
+}
+
+void thsi_actor_tell_halted(struct ths_ctx *ctx)
+{
+    struct thsi_rare *rare = ctx->actor->rare;
+    const struct thsi_signal halted = {
+        .kind = THSI_HALTED,
+        .from = thsi_actor_ref(ctx->node, ctx->actor),
+        .to = rare->supervisor,
+        .child = rare->child,
+        .incarnation = ctx->actor->incarnation,
+        .reason = rare->halted_reason,
+        .text = rare->halted_text,
+    };
+
+    (void)thsi_send_signal(ctx, &halted);
+}
+
+static void log_crash(struct ths_ctx *ctx, const char *text)
+{
+    struct thsi_actor *actor = ctx->actor;
+    const char *name = actor->rare && actor->rare->name[0] ? actor->rare->name : "-";
+    char ref[THS_REF_TEXT_SIZE];
+
+    thsi_log(ctx->node, THS_LOG_WARN, "actor", "%s %s (%s, incarnation %u) crashed: %s",
+             actor->dispatch->behaviour->name, name, ths_ref_print(thsi_actor_ref(ctx->node, actor), ref),
+             actor->incarnation, text);
+}
+
+static void answer_at_hand(struct ths_ctx *ctx, enum ths_reason reason)
+{
+    struct thsi_message *message = ctx->message;
+
+    if (!message || message->kind != THSI_ASK || ctx->answered)
+        return;
+    const struct thsi_signal ask = { .kind = THSI_ASK, .from = message->from, .id = thsi_message_ask(message)->id,
+                                     .to = thsi_actor_ref(ctx->node, ctx->actor) };
+    thsi_refuse(ctx, &ask, reason == THS_REASON_CRASHED ? THS_CRASHED : THS_GONE);
+    ctx->answered = true;
+}
+
+/* The part that every incarnation's end has. */
+static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const char *text)
+{
+    struct thsi_actor *actor = ctx->actor;
+    const struct ths_stopping stopping = { .reason = (uint8_t)reason, .text = text };
+
+    if (reason == THS_REASON_CRASHED) {
+        thsi_count(&ctx->stats->crashed, 1);
+        log_crash(ctx, text);
+    }
+    answer_at_hand(ctx, reason);
+    if (reason != THS_REASON_KILLED && actor->dispatch->stopping && actor->phase == THSI_PHASE_RUNNING)
+        actor->dispatch->stopping(ctx, actor->state, &stopping);
+    ctx->ending = false; /* what the stopping handler wished is overtaken */
+    thsi_timers_drop(ctx);
+    thsi_asks_drop(ctx);
+    thsi_actor_free_state(ctx, actor);
+}
+
+static void drain_inner(struct ths_ctx *ctx)
+{
+    struct thsi_message *message;
+
+    while ((message = thsi_actor_take_inner(ctx->actor)) != NULL)
+        thsi_actor_undeliverable(ctx, message, THS_GONE);
+}
+
+static void free_rare(struct ths_ctx *ctx)
+{
+    struct thsi_rare *rare = ctx->actor->rare;
+    struct ths_env *env = ctx->node->env;
+
+    if (!rare)
+        return;
+    thsi_message_free(ctx->pool, rare->start);
+    (void)env->memory(env, rare->asks, 0);
+    (void)env->memory(env, rare, 0);
+    ctx->actor->rare = NULL;
+}
+
+/* Nobody hears of this actor again but through a DOWN. */
+static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char *text)
+{
+    struct thsi_actor *actor = ctx->actor;
+    struct ths_node *node = ctx->node;
+    ths_ref self = thsi_actor_ref(node, actor);
+    uint32_t flags;
+    struct thsi_router *router;
+
+    if (actor->rare && actor->rare->name[0])
+        thsi_names_remove(&node->names, actor->rare->name, self);
+    /* From here on nothing sent to it is for it. */
+    atomic_store_explicit(&actor->generation, self.generation + 1, memory_order_relaxed);
+    thsi_actor_set_phase(actor, THSI_PHASE_FREE);
+    actor->listed = false;
+    /* Acquire: the setter of a flag wrote what belongs to it before. Release: a setter that comes too late sees by the
+     * generation that it does. */
+    flags = atomic_exchange_explicit(&actor->flags, 0, memory_order_acq_rel);
+    if (flags & THSI_FLAG_MARKED) {
+        atomic_store_explicit(&ctx->routing, 1, memory_order_seq_cst);
+        router = atomic_load_explicit(&node->router, memory_order_seq_cst);
+        if (router)
+            router->actor_ended(router, self);
+        atomic_store_explicit(&ctx->routing, 0, memory_order_release);
+    }
+    drain_inner(ctx);
+    thsi_relations_end(ctx, self, reason, text);
+    free_rare(ctx);
+    thsi_count(&ctx->stats->ended, 1);
+    thsi_outside_ended(node, self, reason, (flags & THSI_FLAG_WAITED) != 0);
+}
+
+void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *text, bool for_good)
+{
+    struct thsi_actor *actor = ctx->actor;
+    struct thsi_rare *rare = actor->rare;
+    char copy[THS_REASON_TEXT_SIZE];
+
+    if (actor->phase == THSI_PHASE_FREE)
+        return;
+    (void)snprintf(copy, sizeof copy, "%s", text ? text : ""); /* the text may lie in what is freed below */
+    ctx->ending = false;
+    if (actor->phase == THSI_PHASE_HALTED) {
+        /* Its incarnation has ended already, with a reason of its own; only force overrides that. */
+        end_for_good(ctx, reason == THS_REASON_SHUTDOWN ? rare->halted_reason : reason,
+                     reason == THS_REASON_SHUTDOWN ? rare->halted_text : copy);
+        return;
+    }
+    end_incarnation(ctx, reason, copy);
+    if (atomic_load_explicit(&ctx->node->killing, memory_order_relaxed))
+        for_good = true;
+    if (rare && !ths_ref_is_nobody(rare->supervisor) && !for_good) {
+        thsi_actor_set_phase(actor, THSI_PHASE_HALTED);
+        rare->halted_reason = reason;
+        (void)snprintf(rare->halted_text, sizeof rare->halted_text, "%s", copy);
+        thsi_actor_tell_halted(ctx);
+        return;
+    }
+    end_for_good(ctx, reason, copy);
+}

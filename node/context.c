@@ -1,0 +1,192 @@
+/* What a handler may do beside sending: about itself, its log, its timers, its links and monitors. */
+
+#include <stdio.h>
+
+#include "node/node.h"
+#include "node/send.h"
+#include "node/timers.h"
+
+struct ths_ctx *thsp_of_node(struct ths_node *node)
+{
+    return &node->outside.ctx;
+}
+
+ths_ref ths_self(struct ths_ctx *ctx)
+{
+    return ctx->actor ? thsi_actor_ref(ctx->node, ctx->actor) : THS_NOBODY;
+}
+
+ths_ref ths_sender(struct ths_ctx *ctx)
+{
+    return ctx->message ? ctx->message->from : THS_NOBODY;
+}
+
+struct ths_node *ths_node_of(struct ths_ctx *ctx)
+{
+    return ctx->node;
+}
+
+uint64_t ths_now_ms(struct ths_ctx *ctx)
+{
+    return thsi_now_ns(ctx->node) / 1000000u;
+}
+
+/* ---- Ending itself ---------------------------------------------------------------------- */
+
+/* The first wish counts, but a failure overrides a stop. */
+static bool wish_end(struct ths_ctx *ctx, enum ths_reason reason)
+{
+    if (!ctx->actor || (ctx->ending && (reason != THS_REASON_CRASHED || ctx->end_reason == THS_REASON_CRASHED)))
+        return false;
+    ctx->ending = true;
+    ctx->end_reason = reason;
+    ctx->end_text[0] = '\0';
+    return true;
+}
+
+void ths_stop(struct ths_ctx *ctx)
+{
+    (void)wish_end(ctx, THS_REASON_NORMAL);
+}
+
+void ths_shutdown(struct ths_ctx *ctx)
+{
+    (void)wish_end(ctx, THS_REASON_SHUTDOWN);
+}
+
+void ths_fail(struct ths_ctx *ctx, const char *format, ...)
+{
+    va_list args;
+
+    if (!wish_end(ctx, THS_REASON_CRASHED))
+        return;
+    va_start(args, format);
+    (void)vsnprintf(ctx->end_text, sizeof ctx->end_text, format, args);
+    va_end(args);
+}
+
+/* ---- Log -------------------------------------------------------------------------------- */
+
+void thsi_vlog(struct ths_node *node, enum ths_log_level level, const char *component, const char *format,
+               va_list args)
+{
+    char text[1024];
+    struct ths_log_line line = { .level = level, .node = node->name, .component = component, .text = text };
+
+    (void)vsnprintf(text, sizeof text, format, args);
+    for (char *at = text; *at; at++) /* one line is one line, whatever is in it */
+        if ((unsigned char)*at < 0x20)
+            *at = ' ';
+    line.wall_ms = node->env->wall_ms(node->env);
+    node->env->log(node->env, &line);
+}
+
+void thsi_log(struct ths_node *node, enum ths_log_level level, const char *component, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    thsi_vlog(node, level, component, format, args);
+    va_end(args);
+}
+
+void thsp_log(struct ths_ctx *ctx, enum ths_log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    thsi_vlog(ctx->node, level, ctx->actor ? ctx->actor->dispatch->behaviour->name : "outside", format, args);
+    va_end(args);
+}
+
+/* ---- Timers ----------------------------------------------------------------------------- */
+
+ths_timer_id thsp_timer(struct ths_ctx *ctx, uint64_t delay_ms, uint64_t period_ms, struct ths_type *type,
+                        const void *body)
+{
+    struct thsi_timer *timer;
+
+    if (!ctx->actor || delay_ms > UINT64_MAX / 1000000u || period_ms > UINT64_MAX / 1000000u)
+        return (ths_timer_id){ 0 };
+    timer = thsi_timer_start(ctx, delay_ms * 1000000u, period_ms * 1000000u, type, body);
+    return (ths_timer_id){ timer ? timer->id : 0 };
+}
+
+void ths_cancel(struct ths_ctx *ctx, ths_timer_id id)
+{
+    struct thsi_rare *rare = ctx->actor ? ctx->actor->rare : NULL;
+    struct thsi_timer *timer = rare ? rare->timers : NULL;
+
+    while (timer && (timer->ask || timer->id != id.value))
+        timer = timer->next;
+    if (timer)
+        thsi_timer_cancel(ctx, timer);
+}
+
+/* ---- Links and monitors ----------------------------------------------------------------- */
+
+/* Without memory for the own side the other side is not asked, and its end is told at once. */
+static void relate(struct ths_ctx *ctx, struct thsi_relation **list, const struct thsi_signal *signal)
+{
+    if (thsi_relation_add(ctx, list, signal->to, signal->id)) {
+        thsi_foreign_note(ctx, signal->to);
+        (void)thsi_send_signal(ctx, signal);
+    } else {
+        thsi_refuse(ctx, signal, THS_NOMEM);
+    }
+}
+
+void ths_link(struct ths_ctx *ctx, ths_ref to)
+{
+    const struct thsi_signal link = { .kind = THSI_LINK, .from = ths_self(ctx), .to = to };
+
+    if (ctx->actor && thsi_actor_rare(ctx, ctx->actor) && !ths_ref_equal(to, link.from))
+        relate(ctx, &ctx->actor->rare->links, &link);
+}
+
+void ths_unlink(struct ths_ctx *ctx, ths_ref to)
+{
+    const struct thsi_signal unlink = { .kind = THSI_UNLINK, .from = ths_self(ctx), .to = to };
+
+    if (ctx->actor && ctx->actor->rare && thsi_relation_remove(ctx, &ctx->actor->rare->links, to, 0))
+        (void)thsi_send_signal(ctx, &unlink);
+}
+
+void ths_trap_exits(struct ths_ctx *ctx, bool on)
+{
+    if (ctx->actor)
+        ctx->actor->trap_exits = on;
+}
+
+ths_monitor_id ths_monitor(struct ths_ctx *ctx, ths_ref whom)
+{
+    struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = ths_self(ctx), .to = whom };
+    struct thsi_rare *rare = ctx->actor ? thsi_actor_rare(ctx, ctx->actor) : NULL;
+
+    if (!rare)
+        return (ths_monitor_id){ 0 };
+    monitor.id = ++rare->next_id;
+    if (!thsi_relation_add(ctx, &rare->monitors, whom, monitor.id))
+        return (ths_monitor_id){ 0 };
+    thsi_foreign_note(ctx, whom);
+    if (ths_ref_is_nobody(whom)) /* nobody has no node that could answer */
+        thsi_refuse(ctx, &monitor, THS_GONE);
+    else
+        (void)thsi_send_signal(ctx, &monitor);
+    return (ths_monitor_id){ monitor.id };
+}
+
+void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id id)
+{
+    struct thsi_signal demonitor = { .kind = THSI_DEMONITOR, .from = ths_self(ctx), .id = id.value };
+    struct thsi_rare *rare = ctx->actor ? ctx->actor->rare : NULL;
+
+    for (const struct thsi_relation *at = rare ? rare->monitors : NULL; at; at = at->next) {
+        if (at->id != id.value || id.value == THSI_SUPERVISOR_MONITOR)
+            continue;
+        demonitor.to = at->other;
+        (void)thsi_relation_remove(ctx, &rare->monitors, at->other, id.value);
+        (void)thsi_send_signal(ctx, &demonitor);
+        return;
+    }
+}

@@ -1,0 +1,80 @@
+#include "node/message.h"
+
+#include <string.h>
+
+static size_t align_8(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+static size_t text_len(const struct thsi_signal *signal)
+{
+    return signal->text ? strnlen(signal->text, THS_REASON_TEXT_SIZE - 1) : 0;
+}
+
+/* Bytes between the header and the body. */
+static size_t prefix_size(const struct thsi_signal *signal)
+{
+    if (signal->kind == THSI_TELL)
+        return 0;
+    if (signal->kind == THSI_ASK)
+        return sizeof(struct thsi_ask);
+    return align_8(offsetof(struct thsi_control, text) + text_len(signal) + 1);
+}
+
+static void fill_prefix(struct thsi_message *message, const struct thsi_signal *signal)
+{
+    struct thsi_control *control;
+    size_t len;
+
+    if (signal->kind == THSI_TELL)
+        return;
+    if (signal->kind == THSI_ASK) {
+        *thsi_message_ask(message) = (struct thsi_ask){ signal->id, signal->deadline_ns };
+        return;
+    }
+    control = thsi_message_control(message);
+    control->id = signal->id;
+    control->child = signal->child;
+    control->incarnation = signal->incarnation;
+    control->reason = (uint8_t)signal->reason;
+    control->certainty = (uint8_t)signal->certainty;
+    control->err = (uint16_t)signal->err;
+    len = text_len(signal);
+    if (len > 0)
+        memcpy(control->text, signal->text, len);
+    control->text[len] = '\0';
+}
+
+enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signal *signal, struct thsi_message **out)
+{
+    size_t body_at = sizeof(struct thsi_message) + prefix_size(signal);
+    const struct thsi_type_info *info = NULL;
+    struct thsi_message *message;
+    size_t body_size = 0;
+
+    if (signal->type) {
+        enum ths_err err;
+
+        info = thsi_type_intern(signal->type);
+        if (!info)
+            return THS_NOMEM;
+        err = thsi_message_measure(info, signal->body, &body_size);
+        if (err != THS_OK)
+            return err;
+    }
+    message = thsi_pool_get(pool, body_at + body_size);
+    if (!message)
+        return THS_NOMEM;
+    message->type = info;
+    message->kind = (uint8_t)signal->kind;
+    message->body_at = (uint8_t)body_at;
+    message->counted = signal->kind == THSI_TELL || signal->kind == THSI_ASK;
+    message->generation = signal->to.generation;
+    message->from = signal->from;
+    fill_prefix(message, signal);
+    if (info)
+        thsi_message_copy(info, (char *)message + body_at, signal->body);
+    *out = message;
+    return THS_OK;
+}

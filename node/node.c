@@ -1,0 +1,254 @@
+/* Node: puts the parts together and takes them apart in reverse. */
+
+#include "node/node.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "node/send.h"
+
+/* ---- Start ------------------------------------------------------------------------------ */
+
+/* The name of the options, the environment or the host. False: none that is valid. */
+static bool choose_name(struct ths_node *node, const struct ths_node_options *options)
+{
+    const char *name = options->name ? options->name : getenv("THIASOS_NAME");
+    char host[THS_NAME_SIZE] = "";
+
+    if (!name || !name[0]) {
+        if (gethostname(host, sizeof host - 1) != 0)
+            return false;
+        name = host;
+    }
+    if (!thsi_name_valid(name) || strpbrk(name, ":/"))
+        return false;
+    (void)snprintf(node->name, sizeof node->name, "%s", name);
+    return true;
+}
+
+static uint64_t draw_uid(struct ths_env *env)
+{
+    uint64_t uid = 0;
+
+    while (uid == 0)
+        env->random(env, &uid, sizeof uid);
+    return uid;
+}
+
+static void init_shared(struct thsi_shared_ctx *shared, struct ths_node *node)
+{
+    (void)pthread_mutex_init(&shared->lock, NULL);
+    thsi_pool_init(&shared->pool, &node->depot);
+    shared->ctx.node = node;
+    shared->ctx.pool = &shared->pool;
+    shared->ctx.stats = &shared->stats;
+    shared->ctx.lock = &shared->lock;
+}
+
+static void fini_shared(struct thsi_shared_ctx *shared)
+{
+    thsi_pool_fini(&shared->pool);
+    (void)pthread_mutex_destroy(&shared->lock);
+}
+
+static unsigned count_workers(struct ths_node *node, const struct ths_node_options *options)
+{
+    unsigned workers = options->workers ? options->workers : node->exec->cpus(node->exec);
+
+    return workers <= THSI_WORKERS_MAX ? workers : THSI_WORKERS_MAX;
+}
+
+static void fini_parts(struct ths_node *node)
+{
+    thsi_supervisors_fini(&node->supervisors, node->env);
+    fini_shared(&node->network);
+    fini_shared(&node->outside);
+    thsi_names_fini(&node->behaviours);
+    thsi_names_fini(&node->names);
+    thsi_depot_fini(&node->depot);
+    (void)pthread_mutex_destroy(&node->injector.lock);
+    (void)pthread_mutex_destroy(&node->foreign_lock);
+    (void)pthread_mutex_destroy(&node->waiters_lock);
+    (void)node->env->memory(node->env, node->foreign, 0);
+    (void)node->env->memory(node->env, node->exits, 0);
+    thsi_table_fini(&node->table);
+    (void)node->env->memory(node->env, node, 0);
+}
+
+static struct ths_node *create(struct thsi_exec *exec, struct ths_env *env, const struct ths_node_options *options)
+{
+    struct ths_node *node = env->memory(env, NULL, sizeof *node);
+
+    if (!node)
+        return NULL;
+    memset((void *)node, 0, sizeof *node);
+    node->env = env;
+    node->exec = exec;
+    node->uid = draw_uid(env);
+    if (thsi_table_init(&node->table, env, options->actors_max) != THS_OK) {
+        (void)env->memory(env, node, 0);
+        return NULL;
+    }
+    thsi_depot_init(&node->depot, env);
+    thsi_injector_init(&node->injector);
+    thsi_names_init(&node->names, env);
+    thsi_names_init(&node->behaviours, env);
+    thsi_supervisors_init(&node->supervisors);
+    (void)pthread_mutex_init(&node->foreign_lock, NULL);
+    (void)pthread_mutex_init(&node->waiters_lock, NULL);
+    init_shared(&node->outside, node);
+    init_shared(&node->network, node);
+    return node;
+}
+
+struct ths_node *ths_node_start_on(struct thsi_exec *exec, const struct ths_node_options *options)
+{
+    struct ths_env *env = options->env ? options->env : ths_env_os();
+    struct ths_node *node = create(exec, env, options);
+    const char *why = "memory is out";
+    enum ths_err err;
+
+    if (!node)
+        goto fail;
+    if (!choose_name(node, options)) {
+        why = "the name is not 1 to 63 of A-Z a-z 0-9 _ . -";
+        goto fail_parts;
+    }
+    thsi_runtime_init(node);
+    err = thsi_workers_start(node, count_workers(node, options), options->pin_workers);
+    if (err == THS_OK)
+        return node;
+    why = err == THS_NOMEM ? "memory is out" : "a thread could not be started";
+
+fail_parts:
+    fini_parts(node);
+fail:
+    {
+        const struct ths_log_line line = { .level = THS_LOG_ERROR, .wall_ms = env->wall_ms(env), .component = "node",
+                                           .node = options->name ? options->name : "", .text = why };
+        env->log(env, &line);
+    }
+    return NULL;
+}
+
+struct ths_node *ths_node_start(const struct ths_node_options *options)
+{
+    return ths_node_start_on(thsi_exec_os(), options);
+}
+
+const char *ths_node_name(const struct ths_node *node)
+{
+    return node->name;
+}
+
+uint64_t ths_node_uid(const struct ths_node *node)
+{
+    return node->uid;
+}
+
+/* ---- Stop ------------------------------------------------------------------------------- */
+
+static void tell_one(struct ths_ctx *ctx, ths_ref whom, enum thsi_signal_kind kind)
+{
+    const struct thsi_signal signal = { .kind = kind, .to = whom, .id = THSI_EXIT_NODE_STOPS,
+                                        .reason = THS_REASON_SHUTDOWN, .text = "the node stops" };
+
+    (void)thsi_send_signal(ctx, &signal);
+}
+
+void thsi_tell_stopping(struct ths_ctx *ctx, ths_ref whom)
+{
+    tell_one(ctx, whom, THSI_EXIT);
+}
+
+/* Send @kind to every living actor. */
+static void tell_all(struct ths_node *node, enum thsi_signal_kind kind)
+{
+    uint32_t used = atomic_load_explicit(&node->table.used, memory_order_acquire);
+    struct ths_ctx *ctx = &node->outside.ctx;
+
+    for (uint32_t slot = 0; slot < used; slot++) {
+        thsi_enter(ctx);
+        tell_one(ctx, thsi_actor_ref(node, thsi_table_at(&node->table, slot)), kind);
+        thsi_leave(ctx);
+    }
+}
+
+/* Wait until no actor is left, at most until @deadline_ns. */
+static bool await_all_ended(struct ths_node *node, uint64_t deadline_ns)
+{
+    struct ths_node_stats stats;
+
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&node->ended_word, memory_order_seq_cst);
+        uint64_t now_ns = thsi_now_ns(node);
+
+        ths_node_stats(node, &stats);
+        if (stats.actors == 0)
+            return true;
+        if (now_ns >= deadline_ns)
+            return false;
+        if (node->exec->drive)
+            node->exec->drive(node->exec);
+        else
+            node->exec->park(node->exec, &node->ended_word, seen, now_ns, deadline_ns);
+    }
+}
+
+void ths_node_stop(struct ths_node *node, unsigned grace_ms)
+{
+    if (!node)
+        return;
+    if (node->runtime.stopping)
+        node->runtime.stopping(&node->runtime);
+    atomic_store_explicit(&node->stopping, true, memory_order_seq_cst);
+    tell_all(node, THSI_EXIT);
+    if (!await_all_ended(node, thsi_now_ns(node) + (uint64_t)grace_ms * 1000000u)) {
+        atomic_store_explicit(&node->killing, true, memory_order_seq_cst);
+        tell_all(node, THSI_KILL);
+        /* An actor ends at the end of its present handler; what else could be done about one that does not return? */
+        (void)await_all_ended(node, UINT64_MAX);
+    }
+    if (node->runtime.stopped)
+        node->runtime.stopped(&node->runtime);
+    thsi_workers_join(node);
+    thsi_workers_fini(node);
+    fini_parts(node);
+}
+
+/* ---- Counters --------------------------------------------------------------------------- */
+
+static uint64_t read_counter(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_acquire);
+}
+
+static void add_stats(struct ths_node_stats *sum, const struct thsi_stats *stats)
+{
+    /* Ended before spawned: so that an actor that comes and goes between the two cannot make the sum negative. */
+    sum->ended += read_counter(&stats->ended);
+    sum->crashed += read_counter(&stats->crashed);
+    sum->restarted += read_counter(&stats->restarted);
+    sum->messages += read_counter(&stats->messages);
+    sum->steals += read_counter(&stats->steals);
+    sum->parks += read_counter(&stats->parks);
+    sum->wakes += read_counter(&stats->wakes);
+    for (unsigned i = 0; i < THSI_ERRS; i++)
+        sum->dead_letters[i] += read_counter(&stats->dead_letters[i]);
+}
+
+void ths_node_stats(const struct ths_node *node, struct ths_node_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    add_stats(out, &node->outside.stats);
+    add_stats(out, &node->network.stats);
+    for (unsigned i = 0; i < node->workers_count; i++)
+        add_stats(out, thsi_worker_ctx(thsi_worker_at((struct ths_node *)(uintptr_t)node, i))->stats);
+    out->spawned = read_counter(&node->outside.stats.spawned) + read_counter(&node->network.stats.spawned);
+    for (unsigned i = 0; i < node->workers_count; i++)
+        out->spawned += read_counter(&thsi_worker_ctx(thsi_worker_at((struct ths_node *)(uintptr_t)node, i))->stats->spawned);
+    out->actors = out->spawned - out->ended;
+}

@@ -1,0 +1,182 @@
+/* Node: what the parts of one node share. node.c puts it together and takes it apart.
+ *
+ * A context is where code runs: each worker has one, all threads outside share one, the network's
+ * deliveries have one. It owns a pool and counters; a context that is shared has a lock, which public entry points take
+ * (thsi_enter) and the functions below them rely on. Locks are taken in this order: context, then one of table, names,
+ * foreign, waiters, injector, depot. None is held while a handler runs. */
+
+#ifndef THSI_NODE_NODE_H
+#define THSI_NODE_NODE_H
+
+#include <stdarg.h>
+
+#include "node/actor.h"
+#include "node/exec.h"
+#include "node/names.h"
+#include "node/pool.h"
+#include "node/router.h"
+#include "node/runtime.h"
+#include "node/supervisor_actor.h"
+#include "node/supervisor_actor.h"
+#include "node/table.h"
+#include "node/worker.h"
+
+enum {
+    THSI_ERRS = 32,           /* dead letters are counted by enum ths_err */
+    THSI_WORKERS_MAX = 64,
+    THSI_MAILBOX_DEFAULT = 1024,
+    THSI_EXITS_KEPT = 4096    /* reasons kept for threads that may still ask */
+};
+
+/* Counters of one context. Written by its owner, read by anybody. */
+struct thsi_stats {
+    _Atomic uint64_t spawned, ended, crashed, restarted, messages, steals, parks, wakes;
+    _Atomic uint64_t dead_letters[THSI_ERRS];
+};
+
+struct ths_ctx {
+    struct ths_node *node;
+    struct thsi_worker *worker;    /* NULL: not a worker */
+    struct thsi_pool *pool;
+    struct thsi_stats *stats;
+    pthread_mutex_t *lock;         /* of a shared context; NULL: a worker's */
+    _Atomic uint32_t routing;      /* inside the router; see thsi_route */
+
+    /* Of the running actor; a worker's only. */
+    struct thsi_actor *actor;      /* NULL: none */
+    struct thsi_message *message;  /* at hand; NULL: none */
+    uint32_t sent;                 /* signals sent in the present turn, charged to its budget */
+    uint64_t ask_id;               /* of the ask whose answer is being handled */
+    bool answered;                 /* the request at hand was replied to */
+    bool ending;                   /* ths_stop, ths_shutdown or ths_fail was called */
+    enum ths_reason end_reason;
+    char end_text[THS_REASON_TEXT_SIZE];
+};
+
+/* A context that threads share: its pool, counters and lock in one. */
+struct thsi_shared_ctx {
+    struct ths_ctx ctx;
+    struct thsi_pool pool;
+    struct thsi_stats stats;
+    pthread_mutex_t lock;
+};
+
+/* A thread outside that waits for something to become true. On its stack. */
+struct thsi_waiter {
+    struct thsi_waiter *next;
+    ths_ref ref;
+    _Atomic uint32_t word; /* 1: it has come */
+    enum ths_reason reason;
+};
+
+struct thsi_exit {
+    ths_ref ref;
+    enum ths_reason reason;
+};
+
+struct thsi_foreign {
+    struct thsi_actor *actor;
+    uint32_t generation;
+};
+
+struct ths_node {
+    char name[THS_NAME_SIZE];
+    uint64_t uid;
+    struct ths_env *env;
+    struct thsi_exec *exec;
+    struct thsi_depot depot;
+    struct thsi_table table;
+    struct thsi_injector injector;
+    struct thsi_names names;
+    struct thsi_names behaviours;       /* registered ones, by name */
+    struct thsi_supervisors supervisors;
+    _Atomic(struct thsi_router *) router;
+    struct thsi_runtime runtime;
+    struct thsi_shared_ctx outside;
+    struct thsi_shared_ctx network;
+
+    pthread_mutex_t foreign_lock;       /* over the list of actors with relations to other nodes */
+    struct thsi_foreign *foreign;
+    size_t foreign_count, foreign_cap;
+
+    pthread_mutex_t waiters_lock;       /* over waiters and exits */
+    struct thsi_waiter *waiters;
+    struct thsi_exit *exits;            /* ring of THSI_EXITS_KEPT */
+    size_t exits_next;
+
+    _Atomic bool stopping;              /* no spawns any more */
+    _Atomic bool killing;               /* every end is for good */
+    _Atomic uint32_t ended_word;        /* rises with every end while stopping */
+    unsigned workers_count;
+    void *workers_memory;
+    struct thsi_workers_shared *shared;
+    struct thsi_worker *workers;
+};
+
+static inline void thsi_enter(struct ths_ctx *ctx)
+{
+    if (ctx->lock)
+        (void)pthread_mutex_lock(ctx->lock);
+}
+
+static inline void thsi_leave(struct ths_ctx *ctx)
+{
+    if (ctx->lock)
+        (void)pthread_mutex_unlock(ctx->lock);
+}
+
+/* Add to a counter that one thread at a time writes: no locked instruction. Relaxed: readers want a recent value. */
+static inline void thsi_count(_Atomic uint64_t *counter, uint64_t more)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+static inline void thsi_count_dead_letter(struct ths_ctx *ctx, enum ths_err err, uint64_t count)
+{
+    thsi_count(&ctx->stats->dead_letters[(unsigned)err < THSI_ERRS ? (unsigned)err : 0], count);
+}
+
+static inline ths_ref thsi_actor_ref(const struct ths_node *node, const struct thsi_actor *actor)
+{
+    return (ths_ref){ node->uid, actor->slot, thsi_actor_generation(actor) };
+}
+
+static inline uint64_t thsi_now_ns(const struct ths_node *node)
+{
+    return node->env->now_ns(node->env);
+}
+
+/* Write one line to the log. Thread: any. */
+void thsi_log(struct ths_node *node, enum ths_log_level level, const char *component, const char *format, ...)
+    THS_PRINTF(4, 5);
+void thsi_vlog(struct ths_node *node, enum ths_log_level level, const char *component, const char *format,
+               va_list args);
+
+/* The actor that @ref names if it lives, else NULL with why: GONE, or STALE for a ref this boot never gave out.
+ * @ref.node is this node. */
+static inline struct thsi_actor *thsi_actor_find(struct ths_node *node, ths_ref ref, enum ths_err *err)
+{
+    struct thsi_actor *actor = thsi_table_at(&node->table, ref.slot);
+    uint32_t generation = actor ? thsi_actor_generation(actor) : 0;
+
+    if (actor && generation == ref.generation)
+        return actor;
+    *err = ref.generation < generation ? THS_GONE : THS_STALE;
+    return NULL;
+}
+
+/* The waiting of threads outside (node_outside.c). */
+
+/* @ref ended with @reason: with @waited, tell who waits and keep it for who may ask. Thread: a worker. */
+void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, bool waited);
+
+/* Wait until @word is not 0, at most until @deadline_ns. */
+void thsi_outside_wait(struct ths_node *node, _Atomic uint32_t *word, uint64_t deadline_ns);
+
+/* The node stops: tell @whom to end. @ctx is entered. */
+void thsi_tell_stopping(struct ths_ctx *ctx, ths_ref whom);
+
+/* Fill node->runtime (runtime.c). */
+void thsi_runtime_init(struct ths_node *node);
+
+#endif /* THSI_NODE_NODE_H */

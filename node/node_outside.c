@@ -1,0 +1,320 @@
+/* What threads outside of actors may do with a node: wait for actors, find them, ask them, list them.
+ *
+ * Asking and finding are done by a short-lived actor each, which leaves its result in a struct on the waiting thread's
+ * stack; the thread stays until the actor has said that it is done, so the struct outlives every use. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/node.h"
+#include "node/send.h"
+#include "thiasos/lifecycle.h"
+
+void thsi_outside_wait(struct ths_node *node, _Atomic uint32_t *word, uint64_t deadline_ns)
+{
+    uint64_t now_ns;
+
+    /* Acquire: receives what the waker wrote before it set the word. */
+    while (!atomic_load_explicit(word, memory_order_acquire) && (now_ns = thsi_now_ns(node)) < deadline_ns) {
+        if (node->exec->drive)
+            node->exec->drive(node->exec);
+        else
+            node->exec->park(node->exec, word, 0, now_ns, deadline_ns);
+    }
+}
+
+static void wake(struct ths_node *node, _Atomic uint32_t *word)
+{
+    atomic_store_explicit(word, 1, memory_order_release);
+    node->exec->wake(node->exec, word);
+}
+
+static uint64_t deadline_in(struct ths_node *node, unsigned timeout_ms)
+{
+    return thsi_now_ns(node) + (uint64_t)timeout_ms * 1000000u;
+}
+
+/* ---- Waiting for an end ----------------------------------------------------------------- */
+
+/* Under waiters_lock. */
+static void keep_exit(struct ths_node *node, ths_ref ref, enum ths_reason reason)
+{
+    struct ths_env *env = node->env;
+
+    if (!node->exits) {
+        node->exits = env->memory(env, NULL, THSI_EXITS_KEPT * sizeof node->exits[0]);
+        if (!node->exits)
+            return; /* who asks later hears NO_ACTOR */
+        memset(node->exits, 0, THSI_EXITS_KEPT * sizeof node->exits[0]);
+    }
+    node->exits[node->exits_next++ % THSI_EXITS_KEPT] = (struct thsi_exit){ ref, reason };
+}
+
+void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, bool waited)
+{
+    if (waited) {
+        (void)pthread_mutex_lock(&node->waiters_lock);
+        keep_exit(node, ref, reason);
+        for (struct thsi_waiter *waiter = node->waiters; waiter; waiter = waiter->next) {
+            if (!ths_ref_equal(waiter->ref, ref))
+                continue;
+            waiter->reason = reason;
+            wake(node, &waiter->word); /* it cannot go away: it needs the lock to leave the list */
+        }
+        (void)pthread_mutex_unlock(&node->waiters_lock);
+    }
+    if (atomic_load_explicit(&node->stopping, memory_order_relaxed)) {
+        (void)atomic_fetch_add_explicit(&node->ended_word, 1, memory_order_seq_cst);
+        node->exec->wake(node->exec, &node->ended_word);
+    }
+}
+
+/* Under waiters_lock. */
+static bool find_exit(const struct ths_node *node, ths_ref ref, enum ths_reason *reason)
+{
+    for (size_t i = 0; node->exits && i < THSI_EXITS_KEPT; i++) {
+        if (ths_ref_equal(node->exits[i].ref, ref)) {
+            *reason = node->exits[i].reason;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void leave_waiters(struct ths_node *node, struct thsi_waiter *waiter)
+{
+    struct thsi_waiter **at = &node->waiters;
+
+    (void)pthread_mutex_lock(&node->waiters_lock);
+    while (*at != waiter)
+        at = &(*at)->next;
+    *at = waiter->next;
+    (void)pthread_mutex_unlock(&node->waiters_lock);
+}
+
+/* Put @waiter in, unless the end is known already. */
+static bool join_waiters(struct ths_node *node, struct thsi_waiter *waiter)
+{
+    bool known;
+
+    (void)pthread_mutex_lock(&node->waiters_lock);
+    known = find_exit(node, waiter->ref, &waiter->reason);
+    if (!known) {
+        waiter->next = node->waiters;
+        node->waiters = waiter;
+    }
+    (void)pthread_mutex_unlock(&node->waiters_lock);
+    return !known;
+}
+
+/* Whether @ref lives, having asked that its end be told. */
+static bool ask_for_end(struct ths_node *node, ths_ref ref)
+{
+    enum ths_err err;
+    struct thsi_actor *actor = ref.node == node->uid ? thsi_actor_find(node, ref, &err) : NULL;
+
+    if (!actor)
+        return false;
+    /* Both orders: see end_for_good. */
+    (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_WAITED, memory_order_acq_rel);
+    return thsi_actor_find(node, ref, &err) != NULL;
+}
+
+enum ths_err ths_join(struct ths_node *node, ths_ref ref, unsigned timeout_ms, enum ths_reason *reason)
+{
+    struct thsi_waiter waiter = { .ref = ref, .reason = THS_REASON_NO_ACTOR };
+    enum ths_err err = THS_OK;
+
+    if (join_waiters(node, &waiter)) {
+        /* One that has ended unnoticed before is told as NO_ACTOR; it may still have been noticed just now. */
+        if (ask_for_end(node, ref)) {
+            thsi_outside_wait(node, &waiter.word, deadline_in(node, timeout_ms));
+            if (!atomic_load_explicit(&waiter.word, memory_order_acquire))
+                err = THS_TIMEOUT;
+        }
+        leave_waiters(node, &waiter);
+    }
+    if (reason)
+        *reason = waiter.reason;
+    return err;
+}
+
+int ths_wait(struct ths_node *node, ths_ref ref)
+{
+    enum ths_reason reason = THS_REASON_NO_ACTOR;
+
+    while (ths_join(node, ref, 3600u * 1000u, &reason) == THS_TIMEOUT) {
+    }
+    ths_node_stop(node, 5000);
+    return reason == THS_REASON_NORMAL || reason == THS_REASON_SHUTDOWN ? 0 : 1;
+}
+
+/* ---- Asking ----------------------------------------------------------------------------- */
+
+struct call {
+    ths_ref to;
+    struct ths_message request;
+    unsigned timeout_ms;
+    void (*got)(void *arg, struct ths_message reply);
+    void *arg;
+    enum ths_err err;
+    _Atomic uint32_t done;
+};
+
+/* Passes the address of a struct on the waiting thread's stack; never leaves the process. */
+THS_MESSAGE(ths_caller_start, "ths.caller.start", 1, u64(address))
+
+struct ths_caller {
+    struct call *call;
+};
+
+static void call_answered(struct ths_ctx *ctx, void *self, enum ths_err err, const void *reply)
+{
+    struct ths_caller *caller = self;
+
+    caller->call->err = err;
+    if (err == THS_OK && caller->call->got) {
+        const struct thsi_type_info *info = ctx->message->type;
+        caller->call->got(caller->call->arg, (struct ths_message){ info ? info->type : NULL, reply });
+    }
+    ths_stop(ctx);
+}
+
+THS_ON(ths_caller, ths_caller_start)
+{
+    static const struct ths_reply_to answered = { call_answered, NULL };
+
+    self->call = (struct call *)(uintptr_t)msg->address;
+    thsp_ask(ctx, self->call->to, self->call->request.type, self->call->request.body, &answered,
+             self->call->timeout_ms);
+}
+
+/* Also when the node stops in between. */
+THS_ON(ths_caller, ths_stopping)
+{
+    if (self->call)
+        wake(ths_node_of(ctx), &self->call->done);
+}
+
+THS_BEHAVIOUR(ths_caller, ths_caller_start, ths_stopping)
+
+/* Run @behaviour with the address of what it works on, until it says that it is done. */
+static enum ths_err run_own(struct ths_node *node, struct ths_behaviour *behaviour, const void *address,
+                            _Atomic uint32_t *done)
+{
+    const struct ths_spawn_options options = {
+        .start = THS_MSG(ths_caller_start, .address = (uint64_t)(uintptr_t)address),
+    };
+    ths_ref ref;
+    enum ths_err err = thsi_spawn_own(thsp_of_node(node), behaviour, &options, &ref);
+
+    if (err == THS_OK)
+        thsi_outside_wait(node, done, UINT64_MAX);
+    return err;
+}
+
+enum ths_err ths_call(struct ths_node *node, ths_ref to, struct ths_message request, unsigned timeout_ms,
+                      void (*got)(void *arg, struct ths_message reply), void *arg)
+{
+    struct call call = { .to = to, .request = request, .timeout_ms = timeout_ms, .got = got, .arg = arg,
+                         .err = THS_CLOSED };
+    enum ths_err err = run_own(node, &ths_caller_behaviour, &call, &call.done);
+
+    return err == THS_OK ? call.err : err;
+}
+
+/* ---- Finding ---------------------------------------------------------------------------- */
+
+enum { LOOK_AGAIN_MS = 20 };
+
+struct search {
+    const char *name;
+    uint64_t deadline_ms; /* of ths_now_ms */
+    unsigned timeout_ms;
+    ths_ref found;
+    _Atomic uint32_t done;
+};
+
+THS_MESSAGE(ths_look_again, "ths.look_again", 1)
+
+struct ths_finder {
+    struct search *search;
+};
+
+static unsigned left_ms(struct ths_ctx *ctx, const struct search *search)
+{
+    uint64_t now_ms = ths_now_ms(ctx);
+
+    return now_ms < search->deadline_ms ? (unsigned)(search->deadline_ms - now_ms) : 0;
+}
+
+/* A name may appear on a node, and a node in the cluster, without a word to those who wait: so look again and again. */
+THS_ON_REPLY(ths_finder, look_answered, ths_found)
+{
+    unsigned left = left_ms(ctx, self->search);
+
+    if (err == THS_OK)
+        self->search->found = reply->who;
+    if (err == THS_OK || left == 0)
+        ths_stop(ctx);
+    else
+        (void)ths_after(ctx, left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS, ths_look_again);
+}
+
+static void look(struct ths_ctx *ctx, struct ths_finder *self)
+{
+    ths_lookup(ctx, self->search->name, &look_answered, left_ms(ctx, self->search));
+}
+
+THS_ON(ths_finder, ths_caller_start)
+{
+    self->search = (struct search *)(uintptr_t)msg->address;
+    self->search->deadline_ms = ths_now_ms(ctx) + self->search->timeout_ms;
+    look(ctx, self);
+}
+
+THS_ON(ths_finder, ths_look_again)
+{
+    look(ctx, self);
+}
+
+THS_ON(ths_finder, ths_stopping)
+{
+    if (self->search)
+        wake(ths_node_of(ctx), &self->search->done);
+}
+
+THS_BEHAVIOUR(ths_finder, ths_caller_start, ths_look_again, ths_stopping)
+
+ths_ref ths_whereis(struct ths_node *node, const char *name, unsigned timeout_ms)
+{
+    struct search search = { .name = name, .timeout_ms = timeout_ms };
+
+    (void)run_own(node, &ths_finder_behaviour, &search, &search.done);
+    return search.found;
+}
+
+/* ---- Listing ---------------------------------------------------------------------------- */
+
+/* Read from another thread than the actor's: a glance at each slot. The name comes from the table of names, which has a
+ * lock; the actor's own fields are read only where a torn view does no harm. */
+void ths_node_actors(struct ths_node *node, size_t max,
+                     void (*visit)(void *arg, const struct ths_actor_info *actor), void *arg)
+{
+    uint32_t used = atomic_load_explicit(&node->table.used, memory_order_acquire);
+
+    for (uint32_t slot = 0; slot < used && max > 0; slot++) {
+        struct thsi_actor *actor = thsi_table_at(&node->table, slot);
+        struct thsi_glance glance;
+        char name[THS_NAME_SIZE];
+
+        if (!thsi_actor_glance(actor, &glance))
+            continue;
+        thsi_names_of(&node->names, (ths_ref){ node->uid, slot, glance.generation }, name);
+        const struct ths_actor_info info = { .ref = { node->uid, slot, glance.generation },
+                                             .behaviour = glance.behaviour, .name = name, .queued = glance.queued,
+                                             .incarnation = glance.incarnation };
+        visit(arg, &info);
+        max--;
+    }
+}

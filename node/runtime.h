@@ -1,0 +1,54 @@
+/* Runtime: how the network half drives a node. The one function that libthiasos exports for
+ * libthiasos-cluster hands this table over, so nothing else of node/ is visible to it. */
+
+#ifndef THSI_NODE_RUNTIME_H
+#define THSI_NODE_RUNTIME_H
+
+#include "node/exec.h"
+#include "node/router.h"
+#include "node/signal.h"
+#include "thiasos/node.h"
+
+struct thsi_runtime {
+    struct ths_node *node;
+    struct ths_env *env;
+    struct thsi_exec *exec;
+    uint64_t uid;
+    const char *name;
+
+    /* Hand in a signal that came from another node; signal->to.node is this node. Copies. It acts as if a local actor
+     * `from` had sent it: answers (REPLY with an error, DOWN or EXIT no_actor) leave through the router by themselves. Only
+     * a TELL that is refused here and now is the caller's to answer: it gathers such refusals by pair and reason into
+     * one REFUSED. (A tell that is refused later, because the actor ended before it was handled, is answered from here.)
+     * Returns what became of it: OK, GONE, STALE, FULL, NOMEM. Thread: any, not a handler. */
+    enum ths_err (*deliver)(struct thsi_runtime *runtime, const struct thsi_signal *signal);
+
+    /* Set or clear (NULL) the router. After it returned the old one is called no more. */
+    void (*set_router)(struct thsi_runtime *runtime, struct thsi_router *router);
+
+    /* Node @uid was declared dead: every pending ask to it ends NODE_LOST and every monitor and link of one of its actors
+     * fires with NODE_LOST (certainty ASSUMED). Children whose supervisor lived there end themselves. One step: everything is
+     * queued before this returns. Thread: the driver's. */
+    void (*node_lost)(struct thsi_runtime *runtime, uint64_t uid);
+
+    /* The router wants actor_ended for this local actor. Errors: GONE, NOMEM. Thread: any. */
+    enum ths_err (*mark)(struct thsi_runtime *runtime, ths_ref whom);
+
+    /* Whether @ref is an actor of this node that lives. Thread: any. */
+    bool (*alive)(struct thsi_runtime *runtime, ths_ref ref);
+
+    /* Where the cluster half keeps its root, so that its API finds it from a node. */
+    void *cluster;
+
+    /* Called by ths_node_stop before actors are stopped, and after all have ended. NULL until set. Thread: the stopper's. */
+    void (*stopping)(struct thsi_runtime *runtime);
+    void (*stopped)(struct thsi_runtime *runtime);
+};
+
+/* The table of @node, lent until ths_node_stop. `ths_` because libthiasos exports it; not for users. */
+THS_API struct thsi_runtime *ths_node_runtime(struct ths_node *node);
+
+/* As ths_node_start, with another exec (the simulator's). */
+THS_API struct ths_node *ths_node_start_on(struct thsi_exec *exec, const struct ths_node_options *options);
+
+#endif /* THSI_NODE_RUNTIME_H */

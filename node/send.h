@@ -1,0 +1,75 @@
+/* Send: how a signal leaves an actor, for this node or another. */
+
+#ifndef THSI_NODE_SEND_H
+#define THSI_NODE_SEND_H
+
+#include "node/node.h"
+
+/* Send @signal (borrowed; `from` filled by the caller) to its actor here or through the router. An ASK, LOOKUP, SPAWN,
+ * MONITOR or LINK that cannot be delivered is answered, as if by its target; for a TELL and the others the caller learns of it
+ * by the result: OK, FULL, GONE, STALE, UNKNOWN_NODE, NODE_LOST, TOO_BIG, MALFORMED, NOMEM, CLOSED.
+ * Thread: @ctx's; a shared context is entered. */
+enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *signal);
+
+/* The id of an EXIT: 0 comes from a link; the others are orders. */
+enum { THSI_EXIT_ORDER = 1, THSI_EXIT_NODE_STOPS = 2 };
+
+/* Put a message (taken) into the mailbox of @actor and have it run. */
+static inline void thsi_post(struct ths_ctx *ctx, struct thsi_actor *actor, struct thsi_message *message)
+{
+    if (thsi_mailbox_push(&actor->mailbox, message))
+        thsi_schedule(ctx, actor);
+}
+
+/* Answer what @signal asked for with @err, as its target would: REPLY, DOWN or EXIT to signal->from. */
+void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths_err err);
+
+/* The exit reason that stands for @err in a DOWN or EXIT. Pure. */
+enum ths_reason thsi_reason_of(enum ths_err err);
+
+/* Parts of delivery that have no actor as target. ask.c, spawn.c */
+void thsi_answer_lookup(struct ths_ctx *ctx, const struct thsi_signal *signal);
+void thsi_answer_spawn(struct ths_ctx *ctx, const struct thsi_signal *signal);
+
+/* As thsp_try_spawn, for actors of the library's own: their end is kept for nobody. */
+THS_MUST_CHECK enum ths_err thsi_spawn_own(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                                           const struct ths_spawn_options *options, ths_ref *out);
+
+/* Asks (ask.c). All: the running actor's worker. */
+
+/* Open an ask to @target: its answer, or a TIMEOUT, comes to @reply_to exactly once. Returns the id to put into the signal;
+ * 0 when memory is out or too many are open: then nothing was opened. */
+uint64_t thsi_ask_open(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to, unsigned timeout_ms);
+
+/* The answer of ask @id came. @info and @body: of the reply, NULL without. One that is not open is dropped. */
+void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,
+                       const void *body);
+
+/* End all asks to node @uid with NODE_LOST / forget all asks. */
+void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid);
+void thsi_asks_drop(struct ths_ctx *ctx);
+
+/* Links and monitors (links.c). All: the running actor's worker. */
+
+/* Add a relation; false: no memory. */
+bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relation **list, ths_ref other, uint64_t id);
+/* Remove the relation with this other and id; false: there is none. */
+bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relation **list, ths_ref other, uint64_t id);
+
+/* Note that the running actor has to do with another node, so that it hears of its loss. */
+void thsi_foreign_note(struct ths_ctx *ctx, ths_ref other);
+void thsi_foreign_forget(struct ths_ctx *ctx);
+
+/* The running actor, which was @self, has ended for good: tell everybody, forget all. */
+void thsi_relations_end(struct ths_ctx *ctx, ths_ref self, enum ths_reason reason, const char *text);
+/* Node @uid is lost: EXIT and DOWN come from each link and monitor there. */
+void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid);
+
+/* A DOWN for monitor @id came or is due. */
+void thsi_down(struct ths_ctx *ctx, ths_ref who, uint64_t id, enum ths_reason reason, enum ths_certainty certainty,
+               const char *text);
+
+/* A child watches its supervisor under this id, which no actor draws. */
+#define THSI_SUPERVISOR_MONITOR UINT64_C(0)
+
+#endif /* THSI_NODE_SEND_H */

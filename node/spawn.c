@@ -1,0 +1,294 @@
+/* Spawning: from the API, and for other nodes and supervisors by the name of a registered behaviour. */
+
+#include <stdio.h>
+
+#include "node/node.h"
+#include "node/send.h"
+#include "thiasos/lifecycle.h"
+
+/* What an actor is made of, wherever the wish came from. */
+struct order {
+    const struct thsi_dispatch *dispatch;
+    const char *name;           /* NULL: none */
+    struct thsi_signal start;   /* as a TELL of the start message; type NULL: none */
+    uint32_t mailbox;
+    bool trap_exits;
+    bool waited;                /* a thread outside may ask for its reason */
+    ths_ref supervisor;         /* nobody: none */
+    uint32_t child;
+    ths_ref linked, watched_by; /* nobody: none */
+    uint64_t monitor;
+};
+
+static bool needs_rare(const struct order *order)
+{
+    return order->name || order->start.type || !ths_ref_is_nobody(order->supervisor) ||
+           !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
+}
+
+/* Everything that takes memory, before anybody can know the actor. On failure the caller gives the slot back. */
+static enum ths_err fill_rare(struct ths_ctx *ctx, struct thsi_actor *actor, const struct order *order)
+{
+    struct thsi_rare *rare = thsi_actor_rare(ctx, actor);
+    enum ths_err err = THS_OK;
+
+    if (!rare)
+        return THS_NOMEM;
+    rare->supervisor = order->supervisor;
+    rare->child = order->child;
+    if (order->start.type)
+        err = thsi_message_create(ctx->pool, &order->start, &rare->start);
+    if (err == THS_OK && !ths_ref_is_nobody(order->linked) &&
+        !thsi_relation_add(ctx, &rare->links, order->linked, 0))
+        err = THS_NOMEM;
+    if (err == THS_OK && !ths_ref_is_nobody(order->watched_by) &&
+        !thsi_relation_add(ctx, &rare->watchers, order->watched_by, order->monitor))
+        err = THS_NOMEM;
+    if (err == THS_OK && !ths_ref_is_nobody(order->supervisor) &&
+        !thsi_relation_add(ctx, &rare->monitors, order->supervisor, THSI_SUPERVISOR_MONITOR))
+        err = THS_NOMEM;
+    return err;
+}
+
+static enum ths_err take_name(struct ths_ctx *ctx, struct thsi_actor *actor, const char *name)
+{
+    enum ths_err err = thsi_names_put(&ctx->node->names, name, thsi_actor_ref(ctx->node, actor), NULL);
+
+    if (err == THS_OK)
+        (void)snprintf(actor->rare->name, sizeof actor->rare->name, "%s", name);
+    return err;
+}
+
+/* Undo a spawn that nobody has seen. */
+static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    struct ths_env *env = ctx->node->env;
+    struct thsi_rare *rare = actor->rare;
+    struct thsi_relation **lists[3] = { NULL };
+
+    if (rare) {
+        lists[0] = &rare->links;
+        lists[1] = &rare->monitors;
+        lists[2] = &rare->watchers;
+        for (int i = 0; i < 3; i++)
+            while (*lists[i])
+                (void)thsi_relation_remove(ctx, lists[i], (*lists[i])->other, (*lists[i])->id);
+        thsi_message_free(ctx->pool, rare->start);
+        (void)env->memory(env, rare, 0);
+        actor->rare = NULL;
+    }
+    thsi_actor_free_state(ctx, actor);
+    thsi_actor_release(ctx, actor);
+}
+
+/* Whether its first turn has something to do at once. */
+static bool is_eager(const struct thsi_actor *actor)
+{
+    return actor->dispatch->started || (actor->rare && actor->rare->start);
+}
+
+/* Relations to actors of other nodes must be known for the case that the node is lost. */
+static void note_foreign(struct ths_ctx *ctx, struct thsi_actor *actor, const struct order *order)
+{
+    struct thsi_actor *running = ctx->actor;
+
+    ctx->actor = actor;
+    if (!ths_ref_is_nobody(order->supervisor))
+        thsi_foreign_note(ctx, order->supervisor);
+    ctx->actor = running;
+}
+
+static void tell_supervisor_watched(struct ths_ctx *ctx, ths_ref child, const struct order *order)
+{
+    const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = child, .to = order->supervisor,
+                                         .id = THSI_SUPERVISOR_MONITOR };
+
+    if (!ths_ref_is_nobody(order->supervisor))
+        (void)thsi_send_signal(ctx, &monitor);
+}
+
+static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_ref *out)
+{
+    struct ths_node *node = ctx->node;
+    struct thsi_actor *actor;
+    enum ths_err err = THS_OK;
+
+    *out = THS_NOBODY;
+    if (atomic_load_explicit(&node->stopping, memory_order_acquire))
+        return THS_CLOSED;
+    if (!order->dispatch)
+        return THS_NOMEM;
+    actor = thsi_table_take(&node->table, ctx->worker ? thsi_worker_free_slots(ctx->worker) : NULL);
+    if (!actor)
+        return THS_NOMEM;
+    __atomic_store_n(&actor->dispatch, order->dispatch, __ATOMIC_RELAXED);
+    actor->capacity = order->mailbox ? order->mailbox : THSI_MAILBOX_DEFAULT;
+    actor->inner_head = NULL;
+    actor->rare = NULL;
+    actor->state = NULL;
+    __atomic_store_n(&actor->incarnation, 1, __ATOMIC_RELAXED);
+    actor->trap_exits = order->trap_exits;
+    actor->listed = false;
+    if (!thsi_actor_new_state(ctx, actor))
+        err = THS_NOMEM;
+    if (err == THS_OK && needs_rare(order))
+        err = fill_rare(ctx, actor, order);
+    if (err == THS_OK && order->name)
+        err = take_name(ctx, actor, order->name);
+    if (err != THS_OK) {
+        give_up(ctx, actor);
+        return err;
+    }
+    note_foreign(ctx, actor, order);
+    if (order->waited)
+        (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_WAITED, memory_order_relaxed);
+    thsi_count(&ctx->stats->spawned, 1);
+    *out = thsi_actor_ref(node, actor);
+    if (is_eager(actor)) {
+        thsi_actor_set_phase(actor, THSI_PHASE_STARTING);
+        thsi_schedule(ctx, actor);
+    } else {
+        thsi_actor_set_phase(actor, THSI_PHASE_RUNNING);
+        thsi_actor_idle(ctx, actor);
+    }
+    tell_supervisor_watched(ctx, *out, order);
+    if (atomic_load_explicit(&node->stopping, memory_order_seq_cst))
+        thsi_tell_stopping(ctx, *out); /* the round that told all others may have been here before */
+    return THS_OK;
+}
+
+/* ---- The API ---------------------------------------------------------------------------- */
+
+/* What the spawner is to the new actor, when a handler spawns. */
+static enum ths_err relate(struct ths_ctx *ctx, const struct ths_spawn_options *options, struct order *order)
+{
+    if (!options->link && !options->monitor)
+        return THS_OK;
+    if (!ctx->actor)
+        return THS_INVALID; /* a thread outside has no links */
+    if (!thsi_actor_rare(ctx, ctx->actor))
+        return THS_NOMEM;
+    if (options->link)
+        order->linked = ths_self(ctx);
+    if (options->monitor) {
+        order->watched_by = ths_self(ctx);
+        order->monitor = ++ctx->actor->rare->next_id;
+    }
+    return THS_OK;
+}
+
+/* The spawner's side of link and monitor. Without memory for it the new actor is told to go again. */
+static enum ths_err complete(struct ths_ctx *ctx, const struct order *order, ths_ref ref)
+{
+    struct thsi_rare *rare = ctx->actor ? ctx->actor->rare : NULL;
+    bool ok = true;
+
+    if (!ths_ref_is_nobody(order->linked))
+        ok = thsi_relation_add(ctx, &rare->links, ref, 0);
+    if (ok && !ths_ref_is_nobody(order->watched_by))
+        ok = thsi_relation_add(ctx, &rare->monitors, ref, order->monitor);
+    if (ok)
+        return THS_OK;
+    thsp_kill(ctx, ref);
+    return THS_NOMEM;
+}
+
+static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                                  const struct ths_spawn_options *options, bool waited, ths_ref *out)
+{
+    struct order order = {
+        .dispatch = thsi_dispatch_of(behaviour),
+        .name = options->name,
+        .mailbox = options->mailbox,
+        .trap_exits = options->trap_exits,
+        .waited = waited,
+        .start = { .kind = THSI_TELL, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY,
+                   .type = options->start.type, .body = options->start.body },
+    };
+    enum ths_err err = relate(ctx, options, &order);
+
+    if (err == THS_OK)
+        err = spawn(ctx, &order, out);
+    return err == THS_OK ? complete(ctx, &order, *out) : err;
+}
+
+static enum ths_err enter_and_spawn(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                                    const struct ths_spawn_options *options, bool waited, ths_ref *out)
+{
+    enum ths_err err;
+
+    *out = THS_NOBODY;
+    thsi_enter(ctx);
+    err = spawn_entered(ctx, behaviour, options, waited, out);
+    thsi_leave(ctx);
+    if (err != THS_OK)
+        *out = THS_NOBODY;
+    return err;
+}
+
+enum ths_err thsp_try_spawn(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                            const struct ths_spawn_options *options, ths_ref *out)
+{
+    return enter_and_spawn(ctx, behaviour, options, !ctx->worker, out);
+}
+
+enum ths_err thsi_spawn_own(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                            const struct ths_spawn_options *options, ths_ref *out)
+{
+    return enter_and_spawn(ctx, behaviour, options, false, out);
+}
+
+ths_ref thsp_spawn(struct ths_ctx *ctx, struct ths_behaviour *behaviour, const struct ths_spawn_options *options,
+                   void *reserved)
+{
+    ths_ref ref;
+    enum ths_err err = thsp_try_spawn(ctx, behaviour, options, &ref);
+
+    (void)reserved;
+    if (err != THS_OK)
+        thsi_log(ctx->node, THS_LOG_ERROR, "actor", "could not start %s%s%s: %s", behaviour->name,
+                 options->name ? " as " : "", options->name ? options->name : "", ths_err_text(err));
+    return ref;
+}
+
+enum ths_err thsp_register(struct ths_node *node, struct ths_behaviour *behaviour)
+{
+    struct ths_behaviour *known = NULL;
+    enum ths_err err;
+
+    if (!thsi_dispatch_of(behaviour))
+        return THS_NOMEM;
+    err = thsi_names_put(&node->behaviours, behaviour->name, THS_NOBODY, behaviour);
+    if (err == THS_NAME_TAKEN && thsi_names_get(&node->behaviours, behaviour->name, NULL, &known) && known == behaviour)
+        return THS_OK;
+    return err;
+}
+
+/* ---- For others ------------------------------------------------------------------------- */
+
+void thsi_answer_spawn(struct ths_ctx *ctx, const struct thsi_signal *signal)
+{
+    struct ths_spawned spawned = { THS_NOBODY };
+    struct thsi_signal answer = { .kind = THSI_REPLY, .from = { ctx->node->uid, 0, 0 }, .to = signal->from,
+                                  .id = signal->id, .type = &ths_spawned_type, .body = &spawned };
+    struct ths_behaviour *behaviour = NULL;
+    struct order order = {
+        .name = signal->name && signal->name[0] ? signal->name : NULL,
+        .mailbox = signal->mailbox,
+        .start = { .kind = THSI_TELL, .from = signal->from, .type = signal->type, .body = signal->body },
+    };
+    enum ths_err err = THS_UNKNOWN_BEHAVIOUR;
+
+    if (thsi_names_get(&ctx->node->behaviours, signal->text ? signal->text : "", NULL, &behaviour)) {
+        order.dispatch = thsi_dispatch_of(behaviour);
+        if (signal->incarnation != 0) { /* a supervisor's child */
+            order.supervisor = signal->from;
+            order.child = signal->child;
+        }
+        err = spawn(ctx, &order, &spawned.who);
+    }
+    if (err == THS_OK)
+        (void)thsi_send_signal(ctx, &answer);
+    else
+        thsi_refuse(ctx, signal, err);
+}

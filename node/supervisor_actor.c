@@ -1,0 +1,483 @@
+/* The supervisor as an actor: messages in, one step of the decision, signals out. It has no policy of its own.
+ *
+ * Local and remote children are treated alike: SPAWN is answered, RESTART, HALT and FINISH are signals in the order of
+ * their pair, HALTED comes back as a message, and every child is monitored for its end. */
+
+#include "node/supervisor_actor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node/names.h"
+#include "node/node.h"
+#include "node/send.h"
+
+#define MS UINT64_C(1000000)
+
+enum {
+    /* The decision gives up a start after THSI_START_MS; its ask stays open longer, so that an actor which came to be
+     * all the same is heard of and ended. */
+    ANSWER_MS = 600000,
+    ROUTER_POLL_MS = 500 /* how soon a cluster that is joined later is noticed */
+};
+
+THS_MESSAGE(ths_supervise_start, "ths.supervise_start", 1, u64(token))
+THS_MESSAGE(ths_supervisor_tick, "ths.supervisor_tick", 1)
+
+struct ths_supervisor {
+    struct thsi_supervision *it; /* NULL: not claimed yet */
+};
+
+/* ---- Words for the log ---------------------------------------------------------------------- */
+
+/* "worker", or "worker/2" for the third of several. */
+static const char *label(const struct thsi_supervision *it, uint32_t child, char *out, size_t size)
+{
+    const struct thsi_supervisor_plan *plan = &it->core.plans[it->core.children[child].plan];
+    const char *name = it->specs[it->core.children[child].plan].name;
+
+    if (plan->plan.count == 1)
+        (void)snprintf(out, size, "%s", name);
+    else
+        (void)snprintf(out, size, "%s/%" PRIu32, name, child - plan->first);
+    return out;
+}
+
+/* Name of a node, if it was a member when last looked. */
+static const char *node_name(struct ths_ctx *ctx, const struct thsi_supervision *it, uint64_t uid, char *out,
+                             size_t size)
+{
+    for (size_t i = 0; i < it->members_count; i++) {
+        if (it->members[i].uid == uid)
+            return it->members[i].name;
+    }
+    if (uid == ctx->node->uid)
+        return ctx->node->name;
+    (void)snprintf(out, size, "%016" PRIx64, uid);
+    return out;
+}
+
+#define note(ctx, level, ...) thsi_log((ctx)->node, THS_LOG_##level, "supervisor", __VA_ARGS__)
+
+/* ---- Members ---------------------------------------------------------------------------------- */
+
+/* The router, held until router_end; NULL: none. `routing` tells set_router that the old one is in use: the store
+ * must come before the load in everybody's eyes, hence sequential consistency. */
+static struct thsi_router *router_begin(struct ths_ctx *ctx)
+{
+    atomic_store_explicit(&ctx->routing, 1, memory_order_seq_cst);
+    return atomic_load_explicit(&ctx->node->router, memory_order_seq_cst);
+}
+
+/* Release: who sees the 0 sees that the calls are over. */
+static void router_end(struct ths_ctx *ctx)
+{
+    atomic_store_explicit(&ctx->routing, 0, memory_order_release);
+}
+
+/* Have the router tell of changes, from before the members are first read. */
+static void watch_members(struct ths_ctx *ctx, struct thsi_supervision *it)
+{
+    struct thsi_router *router;
+
+    if (it->watches || !it->members)
+        return;
+    router = router_begin(ctx);
+    it->watches = router && router->watch_members(router, it->ref) == THS_OK;
+    router_end(ctx);
+}
+
+/* The members with @role, up to THSI_PLACES_MAX, into it->members. */
+static void read_members(struct ths_ctx *ctx, struct thsi_supervision *it, const char *role)
+{
+    struct thsi_router *router = router_begin(ctx);
+
+    it->members_count = router ? router->members(router, role, it->members, THSI_PLACES_MAX) : 0;
+    router_end(ctx);
+}
+
+/* ---- Carrying out ------------------------------------------------------------------------------ */
+
+static void order(struct ths_ctx *ctx, enum thsi_signal_kind kind, ths_ref who, uint32_t child)
+{
+    const struct thsi_signal signal = { .kind = kind, .from = ths_self(ctx), .to = who, .child = child };
+
+    (void)thsi_send_signal(ctx, &signal); /* what does not arrive is followed by a DOWN */
+}
+
+/* Note a start whose answer is out. When too many are, the oldest is forgotten: its late answer is then a stray. */
+static void note_start(struct thsi_supervision *it, uint64_t ask, uint32_t child, uint32_t start_id)
+{
+    struct thsi_start_entry *place = &it->starts[0];
+
+    for (size_t i = 0; i < sizeof it->starts / sizeof it->starts[0]; i++) {
+        if (it->starts[i].ask < place->ask)
+            place = &it->starts[i];
+    }
+    *place = (struct thsi_start_entry){ ask, child, start_id };
+}
+
+static const struct ths_reply_to ths_supervisor_spawned;
+
+static void start_child(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action)
+{
+    const struct thsi_child_spec *spec = &it->specs[action->plan];
+    const ths_ref target = { action->node, 0, 0 };
+    struct thsi_signal signal = {
+        .kind = THSI_SPAWN,
+        .from = ths_self(ctx),
+        .to = target,
+        .deadline_ns = thsi_now_ns(ctx->node) + THSI_START_MS * MS,
+        .incarnation = 1,
+        .child = action->child,
+        .mailbox = spec->mailbox,
+        .text = spec->behaviour,
+        .name = spec->named ? spec->name : NULL,
+        .type = spec->start.type,
+        .body = spec->start.body,
+    };
+    char name[96], node[32];
+
+    note(ctx, DEBUG, "starts %s on %s", label(it, action->child, name, sizeof name),
+         node_name(ctx, it, action->node, node, sizeof node));
+    signal.id = thsi_ask_open(ctx, target, &ths_supervisor_spawned, ANSWER_MS);
+    if (signal.id == 0)
+        return; /* no memory: the decision's own deadline finds it unanswered, and tries again */
+    note_start(it, signal.id, action->child, action->start_id);
+    (void)thsi_send_signal(ctx, &signal); /* a failure is answered like any other */
+}
+
+static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action)
+{
+    char name[96];
+
+    if (action->child < it->core.children_count)
+        (void)label(it, action->child, name, sizeof name);
+    else
+        (void)snprintf(name, sizeof name, "an actor that started too late");
+    switch (action->type) {
+    case THSI_SUPERVISOR_START:
+        start_child(ctx, it, action);
+        break;
+    case THSI_SUPERVISOR_RESTART:
+        note(ctx, INFO, "restarts %s in place", name);
+        order(ctx, THSI_RESTART, action->who, action->child);
+        break;
+    case THSI_SUPERVISOR_HALT:
+        order(ctx, THSI_HALT, action->who, action->child);
+        break;
+    case THSI_SUPERVISOR_DRAIN:
+        note(ctx, INFO, "moves %s to another node", name);
+        order(ctx, THSI_FINISH, action->who, action->child);
+        break;
+    case THSI_SUPERVISOR_FINISH:
+        order(ctx, THSI_FINISH, action->who, action->child);
+        break;
+    case THSI_SUPERVISOR_KILL:
+        note(ctx, WARN, "kills %s, which did not stop in time", name);
+        ths_kill(ctx, action->who);
+        break;
+    case THSI_SUPERVISOR_ABANDON:
+        note(ctx, ERROR, "abandons %s, which does not answer", name);
+        ths_demonitor(ctx, it->monitors[action->child]);
+        order(ctx, THSI_FINISH, action->who, action->child);
+        break;
+    case THSI_SUPERVISOR_WAIT:
+        note(ctx, WARN, "%s waits: no member has the role \"%s\"", it->specs[action->plan].name,
+             it->specs[action->plan].role);
+        break;
+    case THSI_SUPERVISOR_GIVE_UP:
+        note(ctx, ERROR, "gives up: %s failed, which makes more than %" PRIu32 " restarts within %" PRIu32 " ms", name,
+             it->core.config.restarts, it->core.config.within_ms);
+        break;
+    case THSI_SUPERVISOR_DONE:
+        if (action->reason == THS_REASON_CRASHED)
+            ths_fail(ctx, "too many restarts");
+        else if (it->exit_reason != THS_REASON_SHUTDOWN)
+            ths_fail(ctx, "a linked actor ended: %s", ths_reason_text(it->exit_reason));
+        else
+            ths_shutdown(ctx);
+        break;
+    }
+}
+
+/* One timer, at the decision's deadline, or sooner while there is no cluster to wait for. */
+static void arm(struct ths_ctx *ctx, struct thsi_supervision *it)
+{
+    uint64_t now_ns = thsi_now_ns(ctx->node);
+    uint64_t deadline_ns = thsi_supervisor_deadline_ns(&it->core);
+
+    if (it->members && !it->watches && deadline_ns > now_ns + ROUTER_POLL_MS * MS)
+        deadline_ns = it->armed_ns != UINT64_MAX && it->armed_ns > now_ns ? it->armed_ns : now_ns + ROUTER_POLL_MS * MS;
+    if (deadline_ns == it->armed_ns)
+        return;
+    if (it->armed_ns != UINT64_MAX)
+        ths_cancel(ctx, it->timer);
+    it->armed_ns = UINT64_MAX;
+    if (deadline_ns == UINT64_MAX)
+        return;
+    it->timer = ths_after(ctx, deadline_ns > now_ns ? (deadline_ns - now_ns + MS - 1) / MS : 0, ths_supervisor_tick);
+    if (it->timer.value != 0)
+        it->armed_ns = deadline_ns;
+}
+
+/* Step the decision with @event, do what it says, and keep timer and counters up to date. */
+static void decide(struct ths_ctx *ctx, struct thsi_supervision *it, struct thsi_supervisor_event event)
+{
+    struct thsi_supervisor_update update;
+    struct ths_env *env = ctx->node->env;
+
+    event.now_ns = thsi_now_ns(ctx->node);
+    env->random(env, &event.random, sizeof event.random);
+    thsi_supervisor_step(&it->core, &event, &update);
+    for (size_t i = 0; i < update.actions_count; i++)
+        carry_out(ctx, it, &update.actions[i]);
+    if (it->core.phase != THSI_SUPERVISOR_IS_DONE)
+        arm(ctx, it);
+    (void)pthread_mutex_lock(&ctx->node->supervisors.lock);
+    thsi_supervisor_stats(&it->core, &it->stats);
+    (void)pthread_mutex_unlock(&ctx->node->supervisors.lock);
+}
+
+static void members_changed(struct ths_ctx *ctx, struct thsi_supervision *it)
+{
+    uint64_t places[THSI_PLACES_MAX];
+
+    watch_members(ctx, it);
+    for (uint32_t p = 0; it->members && p < it->specs_count; p++) {
+        if (!it->specs[p].role[0])
+            continue;
+        read_members(ctx, it, it->specs[p].role);
+        for (size_t i = 0; i < it->members_count; i++)
+            places[i] = it->members[i].uid;
+        decide(ctx, it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_MEMBERS, .plan = p, .places = places,
+                                                        .places_count = (uint32_t)it->members_count });
+    }
+}
+
+/* ---- Messages ------------------------------------------------------------------------------------ */
+
+/* The answer of a start: another than expected is one of a start that was given up. */
+THS_ON_REPLY(ths_supervisor, ths_supervisor_spawned, ths_spawned)
+{
+    struct thsi_supervision *it = self->it;
+    struct thsi_supervisor_event event = { .type = THSI_SUPERVISOR_START_FAILED, .err = err };
+    struct thsi_start_entry *entry = NULL;
+    char name[96], node[32];
+
+    for (size_t i = 0; i < sizeof it->starts / sizeof it->starts[0]; i++) {
+        if (it->starts[i].ask == ctx->ask_id)
+            entry = &it->starts[i];
+    }
+    if (!entry) {
+        if (err == THS_OK)
+            order(ctx, THSI_FINISH, reply->who, THSI_NO_CHILD);
+        return;
+    }
+    event.child = entry->child;
+    event.start_id = entry->start_id;
+    entry->ask = 0;
+    (void)label(it, event.child, name, sizeof name);
+    if (err == THS_OK) {
+        bool is_wanted = it->core.children[event.child].state == THSI_CHILD_STARTING &&
+                         it->core.children[event.child].start_id == event.start_id;
+        event.type = THSI_SUPERVISOR_STARTED;
+        event.who = reply->who;
+        note(ctx, INFO, "%s runs on %s", name, node_name(ctx, it, reply->who.node, node, sizeof node));
+        if (is_wanted)
+            it->monitors[event.child] = ths_monitor(ctx, reply->who);
+        if (is_wanted && it->monitors[event.child].value == 0) {
+            order(ctx, THSI_FINISH, reply->who, event.child);
+            event.type = THSI_SUPERVISOR_START_FAILED;
+            event.err = THS_NOMEM;
+        }
+    } else {
+        note(ctx, WARN, "%s does not start on %s: %s", name,
+             node_name(ctx, it, it->core.children[event.child].place, node, sizeof node), ths_err_text(err));
+    }
+    decide(ctx, it, event);
+}
+
+THS_ON(ths_supervisor, ths_supervise_start)
+{
+    if (self->it)
+        return;
+    self->it = thsi_supervision_claim(&ctx->node->supervisors, msg->token, ths_self(ctx));
+    if (!self->it) {
+        ths_fail(ctx, "no supervision waits for it");
+        return;
+    }
+    members_changed(ctx, self->it);
+    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_TIME_PASSED });
+}
+
+THS_ON(ths_supervisor, ths_supervisor_tick)
+{
+    if (!self->it)
+        return;
+    self->it->armed_ns = UINT64_MAX;
+    if (self->it->members && !self->it->watches)
+        members_changed(ctx, self->it);
+    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_TIME_PASSED });
+}
+
+THS_ON(ths_supervisor, ths_members_changed)
+{
+    if (self->it)
+        members_changed(ctx, self->it);
+}
+
+THS_ON(ths_supervisor, ths_child_halted)
+{
+    struct thsi_supervision *it = self->it;
+    char name[96], node[32];
+
+    if (!it || msg->child >= it->core.children_count)
+        return;
+    if (it->core.phase == THSI_SUPERVISOR_RUNS && it->core.children[msg->child].state == THSI_CHILD_RUNNING)
+        note(ctx, INFO, "%s on %s ended: %s %s", label(it, msg->child, name, sizeof name),
+             node_name(ctx, it, msg->who.node, node, sizeof node), ths_reason_text((enum ths_reason)msg->reason),
+             msg->text);
+    decide(ctx, it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_HALTED, .child = msg->child,
+                                                    .who = msg->who, .reason = (enum ths_reason)msg->reason });
+}
+
+THS_ON(ths_supervisor, ths_down)
+{
+    if (!self->it)
+        return;
+    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_DOWN, .who = msg->who,
+                                                          .reason = (enum ths_reason)msg->reason });
+}
+
+/* Asked to stop, or the actor that it is linked to has ended. */
+THS_ON(ths_supervisor, ths_exited)
+{
+    if (!self->it || msg->reason == THS_REASON_NORMAL)
+        return;
+    self->it->exit_reason = (enum ths_reason)msg->reason;
+    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_STOP });
+}
+
+/* Children whose supervisor ends with them running end themselves: the runtime sees to that. */
+THS_ON(ths_supervisor, ths_stopping)
+{
+    if (self->it)
+        thsi_supervision_release(&ctx->node->supervisors, ctx->node->env, self->it);
+    self->it = NULL;
+}
+
+THS_BEHAVIOUR(ths_supervisor, ths_supervise_start, ths_supervisor_tick, ths_members_changed, ths_child_halted, ths_down,
+              ths_exited, ths_stopping)
+
+/* ---- The interface --------------------------------------------------------------------------------- */
+
+static bool knows_behaviour(void *arg, const char *behaviour)
+{
+    struct ths_node *node = arg;
+
+    return thsi_names_get(&node->behaviours, behaviour, NULL, NULL);
+}
+
+/* Free what killed supervisors left behind. */
+static void sweep(struct ths_node *node)
+{
+    struct thsi_supervisors *supervisors = &node->supervisors;
+    struct thsi_supervision **link = &supervisors->first, *left = NULL, *next;
+    enum ths_err err;
+
+    (void)pthread_mutex_lock(&supervisors->lock);
+    while (*link) {
+        struct thsi_supervision *supervision = *link;
+        if (ths_ref_is_nobody(supervision->ref) || thsi_actor_find(node, supervision->ref, &err)) {
+            link = &supervision->next;
+        } else {
+            *link = supervision->next;
+            supervision->next = left;
+            left = supervision;
+        }
+    }
+    (void)pthread_mutex_unlock(&supervisors->lock);
+    for (; left; left = next) {
+        next = left->next;
+        thsi_supervision_destroy(node->env, left);
+    }
+}
+
+/* Put it into the list. Returns its token. */
+static uint64_t list(struct thsi_supervisors *supervisors, struct thsi_supervision *supervision)
+{
+    uint64_t token;
+
+    (void)pthread_mutex_lock(&supervisors->lock);
+    token = supervision->token = supervisors->next_token++;
+    supervision->next = supervisors->first;
+    supervisors->first = supervision;
+    (void)pthread_mutex_unlock(&supervisors->lock);
+    return token;
+}
+
+/* The actor may not have claimed it yet; its counters are to be found already. It may also have ended. */
+static void set_ref(struct thsi_supervisors *supervisors, uint64_t token, ths_ref ref)
+{
+    struct thsi_supervision *supervision;
+
+    (void)pthread_mutex_lock(&supervisors->lock);
+    for (supervision = supervisors->first; supervision; supervision = supervision->next) {
+        if (supervision->token == token)
+            supervision->ref = ref;
+    }
+    (void)pthread_mutex_unlock(&supervisors->lock);
+}
+
+ths_ref thsp_supervise(struct ths_ctx *ctx, const struct ths_child *children, size_t count,
+                       const struct ths_supervisor_options *options, enum ths_err *err)
+{
+    struct ths_node *node = ctx->node;
+    struct thsi_supervision *supervision;
+    ths_ref ref = THS_NOBODY;
+    char why[256] = "";
+    enum ths_err result;
+
+    sweep(node);
+    result = thsi_supervision_create(node->env, node->uid, children, count, options, knows_behaviour, node, why,
+                                     sizeof why, &supervision);
+    if (result == THS_OK) {
+        uint64_t token = list(&node->supervisors, supervision);
+        const struct ths_spawn_options spawn = { .name = options->name, .link = options->link, .trap_exits = true,
+                                                 .start = THS_MSG(ths_supervise_start, .token = token) };
+        result = thsp_try_spawn(ctx, &ths_supervisor_behaviour, &spawn, &ref);
+        if (result == THS_OK) {
+            set_ref(&node->supervisors, token, ref);
+        } else {
+            (void)snprintf(why, sizeof why, "%s", ths_err_text(result));
+            thsi_supervision_release(&node->supervisors, node->env, supervision);
+        }
+    }
+    if (result != THS_OK)
+        thsi_log(node, THS_LOG_ERROR, "supervisor", "%s is not started: %s", options->name ? options->name : "-", why);
+    if (err)
+        *err = result;
+    return result == THS_OK ? ref : THS_NOBODY;
+}
+
+enum ths_err ths_supervisor_stats(struct ths_node *node, ths_ref supervisor, struct ths_supervisor_stats *out)
+{
+    struct thsi_supervision *supervision;
+    enum ths_err err = THS_INVALID;
+
+    *out = (struct ths_supervisor_stats){ 0 };
+    if (supervisor.node != node->uid)
+        return THS_INVALID;
+    if (!thsi_actor_find(node, supervisor, &err))
+        return THS_GONE;
+    (void)pthread_mutex_lock(&node->supervisors.lock);
+    supervision = node->supervisors.first;
+    while (supervision && !ths_ref_equal(supervision->ref, supervisor))
+        supervision = supervision->next;
+    if (supervision)
+        *out = supervision->stats;
+    (void)pthread_mutex_unlock(&node->supervisors.lock);
+    return supervision ? THS_OK : THS_INVALID;
+}

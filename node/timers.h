@@ -1,0 +1,41 @@
+/* Timers of actors: a wheel entry and, once due, a message to its actor.
+ *
+ * A timer belongs to one incarnation, lives on the wheel of the worker that made it, and is the actor's to cancel. One that
+ * has fired is on its way through the mailbox; it is then only marked, and freed when it is taken out. */
+
+#ifndef THSI_NODE_TIMERS_H
+#define THSI_NODE_TIMERS_H
+
+#include "node/node.h"
+
+struct thsi_timer {
+    struct thsi_message message;      /* first: what fires; kind THSI_TIMER */
+    struct thsi_timer_entry entry;
+    struct thsi_timer *next, *prev;   /* of the actor */
+    struct thsi_worker *home;
+    struct thsi_actor *actor;
+    uint64_t id;                      /* its own, or of the ask it limits */
+    uint64_t period_ns;               /* 0: once */
+    bool ask;
+    bool cancelled;                   /* fired before it was cancelled */
+    const struct thsi_type_info *info;
+    /* the body of the message, aligned to 8, follows */
+};
+
+/* A timer of the running actor. NULL: no memory, or the body is refused. */
+struct thsi_timer *thsi_timer_start(struct ths_ctx *ctx, uint64_t delay_ns, uint64_t period_ns, struct ths_type *type,
+                                    const void *body);
+
+/* Cancel @timer of the running actor; the pointer is dead afterwards. */
+void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer);
+
+/* Cancel all timers of the running actor. */
+void thsi_timers_drop(struct ths_ctx *ctx);
+
+/* @due came out of the wheel of @ctx's worker: send them to their actors. */
+void thsi_timers_fire(struct ths_ctx *ctx, struct thsi_timer_entry *due);
+
+/* A timer came out of the mailbox of the running actor (taken). */
+void thsi_timer_arrived(struct ths_ctx *ctx, struct thsi_timer *timer);
+
+#endif /* THSI_NODE_TIMERS_H */

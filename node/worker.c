@@ -1,0 +1,363 @@
+#include "node/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/node.h"
+#include "node/timers.h"
+
+enum {
+    LIFO_IN_A_ROW = 48,     /* turns from the slot before others get one */
+    CHECK_EVERY = 32,       /* turns between looks at the clock and the injector */
+    SEARCH_ROUNDS = 400     /* looks at all queues before parking: some 20 us */
+};
+
+struct thsi_worker {
+    struct thsi_task task;      /* first: the exec knows the worker by it */
+    struct ths_ctx ctx;
+    struct thsi_pool pool;
+    struct thsi_stats stats;
+    struct thsi_ring ring;
+    struct thsi_actor *lifo;    /* the actor just messaged; nobody steals it */
+    unsigned lifo_in_a_row;
+    unsigned turns;
+    unsigned index;
+    struct thsi_free_slots free_slots;
+    char name[16];
+    pthread_mutex_t wheel_lock; /* over the wheel; other workers cancel in it */
+    struct thsi_wheel wheel;
+    _Atomic uint64_t wheel_due_ns; /* no timer is due before; written under the lock */
+    _Alignas(128) _Atomic uint32_t park_word; /* 1: wake up */
+};
+
+struct ths_ctx *thsi_worker_ctx(struct thsi_worker *worker)
+{
+    return &worker->ctx;
+}
+
+struct thsi_free_slots *thsi_worker_free_slots(struct thsi_worker *worker)
+{
+    return &worker->free_slots;
+}
+
+struct thsi_worker *thsi_worker_at(struct ths_node *node, unsigned index)
+{
+    return &node->workers[index];
+}
+
+static struct ths_node *node_of(const struct thsi_worker *worker)
+{
+    return worker->ctx.node;
+}
+
+/* ---- Waking ----------------------------------------------------------------------------- */
+
+static void unpark(struct ths_node *node, unsigned index, struct thsi_stats *stats)
+{
+    struct thsi_worker *worker = &node->workers[index];
+
+    if (stats)
+        thsi_count(&stats->wakes, 1);
+    atomic_store_explicit(&worker->park_word, 1, memory_order_release);
+    node->exec->wake(node->exec, &worker->park_word);
+}
+
+/* Wake one parked worker, none while another searches. The caller's push is visible: a sequentially consistent
+ * operation lies between it and this. */
+static void wake_one(struct ths_node *node, struct thsi_stats *stats)
+{
+    struct thsi_workers_shared *shared = node->shared;
+    uint64_t idle = atomic_load_explicit(&shared->idle, memory_order_seq_cst);
+
+    while (idle) {
+        unsigned index = (unsigned)__builtin_ctzll(idle);
+
+        if (atomic_load_explicit(&shared->searching, memory_order_seq_cst) > 0)
+            return;
+        if (atomic_compare_exchange_weak_explicit(&shared->idle, &idle, idle & ~(UINT64_C(1) << index),
+                                                  memory_order_seq_cst, memory_order_seq_cst)) {
+            unpark(node, index, stats);
+            return;
+        }
+    }
+}
+
+/* ---- Scheduling ------------------------------------------------------------------------- */
+
+static void push_to_ring(struct thsi_worker *worker, struct thsi_actor *actor)
+{
+    struct ths_node *node = node_of(worker);
+
+    if (!thsi_ring_push(&worker->ring, actor))
+        thsi_injector_push(&node->injector, actor);
+    if (node->workers_count == 1)
+        return;
+    /* Between the push and the look at `idle`: see worker.h. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&node->shared->idle, memory_order_relaxed))
+        wake_one(node, &worker->stats);
+}
+
+void thsi_schedule(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    struct thsi_worker *worker = ctx->worker;
+    struct thsi_actor *before;
+
+    if (!worker) {
+        thsi_injector_push(&ctx->node->injector, actor);
+        wake_one(ctx->node, ctx->stats);
+        return;
+    }
+    before = worker->lifo;
+    worker->lifo = actor;
+    if (before)
+        push_to_ring(worker, before);
+}
+
+void thsi_schedule_last(struct thsi_worker *worker, struct thsi_actor *actor)
+{
+    push_to_ring(worker, actor);
+}
+
+/* ---- Timers ----------------------------------------------------------------------------- */
+
+struct thsi_wheel *thsi_worker_wheel_lock(struct thsi_worker *worker)
+{
+    (void)pthread_mutex_lock(&worker->wheel_lock);
+    return &worker->wheel;
+}
+
+void thsi_worker_wheel_unlock(struct thsi_worker *worker)
+{
+    /* Relaxed: a hint for the owner, who looks again under the lock. */
+    atomic_store_explicit(&worker->wheel_due_ns, thsi_wheel_deadline_ns(&worker->wheel), memory_order_relaxed);
+    (void)pthread_mutex_unlock(&worker->wheel_lock);
+}
+
+/* Fire what is due. Returns whether anything was. */
+static bool expire(struct thsi_worker *worker, uint64_t now_ns)
+{
+    struct thsi_timer_entry *due;
+
+    if (atomic_load_explicit(&worker->wheel_due_ns, memory_order_relaxed) > now_ns)
+        return false;
+    due = thsi_wheel_expire(thsi_worker_wheel_lock(worker), now_ns);
+    thsi_worker_wheel_unlock(worker);
+    if (!due)
+        return false;
+    thsi_timers_fire(&worker->ctx, due);
+    return true;
+}
+
+static uint64_t next_timer_ns(const struct thsi_worker *worker)
+{
+    return atomic_load_explicit(&worker->wheel_due_ns, memory_order_relaxed);
+}
+
+/* ---- Looking for work ------------------------------------------------------------------- */
+
+static struct thsi_actor *next_own(struct thsi_worker *worker)
+{
+    struct thsi_actor *actor = worker->lifo;
+
+    if (actor && worker->lifo_in_a_row < LIFO_IN_A_ROW) {
+        worker->lifo = NULL;
+        worker->lifo_in_a_row++;
+        return actor;
+    }
+    worker->lifo_in_a_row = 0;
+    actor = thsi_ring_pop(&worker->ring);
+    if (!actor) {
+        actor = worker->lifo;
+        worker->lifo = NULL;
+    }
+    return actor;
+}
+
+static struct thsi_actor *next_elsewhere(struct thsi_worker *worker)
+{
+    struct ths_node *node = node_of(worker);
+    struct thsi_actor *actor = thsi_injector_pop(&node->injector);
+
+    for (unsigned i = 1; !actor && i < node->workers_count; i++) {
+        actor = thsi_ring_steal(&node->workers[(worker->index + i) % node->workers_count].ring, &worker->ring);
+        if (actor)
+            thsi_count(&worker->stats.steals, 1);
+    }
+    return actor;
+}
+
+/* Every so many turns: timers that are due, and the injector before the own queues, so that neither starves. */
+static struct thsi_actor *next_in_turn(struct thsi_worker *worker)
+{
+    struct ths_node *node = node_of(worker);
+
+    if (++worker->turns % CHECK_EVERY == 0) {
+        struct thsi_actor *actor;
+
+        if (next_timer_ns(worker) != UINT64_MAX)
+            (void)expire(worker, thsi_now_ns(node));
+        actor = thsi_injector_pop(&node->injector);
+        if (actor)
+            return actor;
+    }
+    return next_own(worker);
+}
+
+static inline void pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool has_backlog(struct ths_node *node)
+{
+    if (atomic_load_explicit(&node->injector.count, memory_order_seq_cst) > 0)
+        return true;
+    for (unsigned i = 0; i < node->workers_count; i++)
+        if (atomic_load_explicit(&node->workers[i].ring.tail, memory_order_seq_cst) !=
+            atomic_load_explicit(&node->workers[i].ring.head, memory_order_seq_cst))
+            return true;
+    return false;
+}
+
+/* Look at the other queues for a while. */
+static struct thsi_actor *search(struct thsi_worker *worker)
+{
+    struct thsi_workers_shared *shared = node_of(worker)->shared;
+    struct thsi_actor *actor = NULL;
+
+    (void)atomic_fetch_add_explicit(&shared->searching, 1, memory_order_seq_cst);
+    for (int round = 0; !actor && round < SEARCH_ROUNDS; round++) {
+        if (atomic_load_explicit(&shared->stop, memory_order_relaxed))
+            break;
+        actor = next_elsewhere(worker);
+        pause_cpu();
+    }
+    (void)atomic_fetch_sub_explicit(&shared->searching, 1, memory_order_seq_cst);
+    /* Pushers saw a searcher and woke nobody: if there is more where this came from, wake the next. */
+    if (actor && has_backlog(node_of(worker)))
+        wake_one(node_of(worker), &worker->stats);
+    return actor;
+}
+
+/* Sleep until woken or until a timer is due. Returns work that turned up in the last look. */
+static struct thsi_actor *park(struct thsi_worker *worker)
+{
+    struct ths_node *node = node_of(worker);
+    struct thsi_workers_shared *shared = node->shared;
+    uint64_t bit = UINT64_C(1) << worker->index;
+    struct thsi_actor *actor;
+
+    atomic_store_explicit(&worker->park_word, 0, memory_order_relaxed);
+    (void)atomic_fetch_or_explicit(&shared->idle, bit, memory_order_seq_cst);
+    actor = next_elsewhere(worker);
+    if (!actor && !atomic_load_explicit(&shared->stop, memory_order_seq_cst)) {
+        thsi_count(&worker->stats.parks, 1);
+        node->exec->park(node->exec, &worker->park_word, 0, thsi_now_ns(node), next_timer_ns(worker));
+    }
+    (void)atomic_fetch_and_explicit(&shared->idle, ~bit, memory_order_seq_cst);
+    return actor;
+}
+
+static void main_loop(struct thsi_task *task)
+{
+    struct thsi_worker *worker = (struct thsi_worker *)task;
+    struct ths_node *node = node_of(worker);
+
+    while (!atomic_load_explicit(&node->shared->stop, memory_order_relaxed)) {
+        struct thsi_actor *actor = next_in_turn(worker);
+
+        if (!actor && !expire(worker, next_timer_ns(worker) != UINT64_MAX ? thsi_now_ns(node) : 0)) {
+            actor = search(worker);
+            if (!actor)
+                actor = park(worker);
+        }
+        if (actor)
+            thsi_actor_turn(worker, actor);
+    }
+}
+
+/* The simulator's step: timers that are due, or one turn. */
+static bool step(struct thsi_task *task, uint64_t *deadline_ns)
+{
+    struct thsi_worker *worker = (struct thsi_worker *)task;
+    struct thsi_actor *actor;
+
+    if (expire(worker, thsi_now_ns(node_of(worker))))
+        return true;
+    actor = next_in_turn(worker);
+    if (!actor)
+        actor = next_elsewhere(worker);
+    if (actor)
+        thsi_actor_turn(worker, actor);
+    *deadline_ns = next_timer_ns(worker);
+    return actor != NULL;
+}
+
+/* ---- Life ------------------------------------------------------------------------------- */
+
+static void init(struct thsi_worker *worker, struct ths_node *node, unsigned index, bool pin)
+{
+    memset((void *)worker, 0, sizeof *worker);
+    worker->index = index;
+    (void)snprintf(worker->name, sizeof worker->name, "ths-worker-%u", index % 100);
+    worker->task = (struct thsi_task){ .name = worker->name, .main = main_loop, .step = step,
+                                       .cpu = pin ? (int)index : -1 };
+    thsi_pool_init(&worker->pool, &node->depot);
+    worker->ctx.node = node;
+    worker->ctx.worker = worker;
+    worker->ctx.pool = &worker->pool;
+    worker->ctx.stats = &worker->stats;
+    (void)pthread_mutex_init(&worker->wheel_lock, NULL);
+    thsi_wheel_init(&worker->wheel, thsi_now_ns(node));
+    atomic_init(&worker->wheel_due_ns, UINT64_MAX);
+}
+
+enum ths_err thsi_workers_start(struct ths_node *node, unsigned count, bool pin)
+{
+    struct ths_env *env = node->env;
+    size_t size = sizeof *node->shared + count * sizeof node->workers[0];
+    uintptr_t at;
+    unsigned started = 0;
+    enum ths_err err = THS_OK;
+
+    node->workers_memory = env->memory(env, NULL, size + 128);
+    if (!node->workers_memory)
+        return THS_NOMEM;
+    at = ((uintptr_t)node->workers_memory + 127) & ~(uintptr_t)127;
+    node->shared = (struct thsi_workers_shared *)at;
+    node->workers = (struct thsi_worker *)(node->shared + 1);
+    memset((void *)node->shared, 0, sizeof *node->shared);
+    for (unsigned i = 0; i < count; i++)
+        init(&node->workers[i], node, i, pin);
+    node->workers_count = count;
+    while (started < count && (err = node->exec->start(node->exec, &node->workers[started].task)) == THS_OK)
+        started++;
+    if (err == THS_OK)
+        return THS_OK;
+    node->workers_count = started;
+    thsi_workers_join(node);
+    node->workers_count = count;
+    thsi_workers_fini(node);
+    return err;
+}
+
+void thsi_workers_join(struct ths_node *node)
+{
+    atomic_store_explicit(&node->shared->stop, true, memory_order_seq_cst);
+    for (unsigned i = 0; i < node->workers_count; i++)
+        unpark(node, i, NULL);
+    for (unsigned i = 0; i < node->workers_count; i++)
+        node->exec->join(node->exec, &node->workers[i].task);
+}
+
+void thsi_workers_fini(struct ths_node *node)
+{
+    for (unsigned i = 0; i < node->workers_count; i++) {
+        thsi_pool_fini(&node->workers[i].pool);
+        (void)pthread_mutex_destroy(&node->workers[i].wheel_lock);
+    }
+    (void)node->env->memory(node->env, node->workers_memory, 0);
+}

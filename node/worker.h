@@ -1,0 +1,77 @@
+/* Worker: a thread that runs actors.
+ *
+ * An actor is in at most one run queue and is run by at most one worker: being scheduled is owning the consumer's side of
+ * its mailbox (mailbox.h). A worker looks for work in its slot for the actor just messaged (LIFO, capped so
+ * that a pair cannot starve the rest), in its own ring, in the injector that threads outside and full rings use, and in
+ * the rings of other workers, of which it steals half. When there is none it searches a while, then parks.
+ *
+ * At most one worker searches on account of a wake: who pushes to a ring wakes a parked worker only when
+ * nobody is searching. A parked worker has set its bit in `idle` and has then looked at every queue once more; a pusher
+ * makes its push visible and then looks at `idle`. Both with sequential consistency between the two, so one of them
+ * sees the other (Dekker). */
+
+#ifndef THSI_NODE_WORKER_H
+#define THSI_NODE_WORKER_H
+
+#include "node/exec.h"
+#include "node/pool.h"
+#include "node/table.h"
+#include "node/timer_wheel.h"
+
+enum { THSI_RING = 256 };
+
+/* Bounded deque: its owner pushes at the tail and takes from the head, thieves take half from the head. */
+struct thsi_ring {
+    _Alignas(128) _Atomic uint32_t head;
+    _Alignas(128) _Atomic uint32_t tail;
+    _Atomic(struct thsi_actor *) places[THSI_RING];
+};
+
+/* The queue for all, under a lock. */
+struct thsi_injector {
+    pthread_mutex_t lock;
+    struct thsi_actor *head, *tail;
+    _Atomic uint32_t count;
+};
+
+struct thsi_worker;
+
+struct thsi_workers_shared {
+    _Alignas(128) _Atomic uint64_t idle; /* a bit for each parked worker */
+    _Atomic uint32_t searching;
+    _Atomic bool stop;
+};
+
+void thsi_injector_init(struct thsi_injector *injector);
+void thsi_injector_push(struct thsi_injector *injector, struct thsi_actor *actor);
+struct thsi_actor *thsi_injector_pop(struct thsi_injector *injector);
+
+/* False: the ring is full. Thread: its owner. */
+bool thsi_ring_push(struct thsi_ring *ring, struct thsi_actor *actor);
+/* Thread: its owner. */
+struct thsi_actor *thsi_ring_pop(struct thsi_ring *ring);
+/* Take up to half of @from: returns one, puts the rest into @own. NULL: nothing there. Thread: @own's owner. */
+struct thsi_actor *thsi_ring_steal(struct thsi_ring *from, struct thsi_ring *own);
+
+/* Start the node's workers / end their threads. Errors: NOMEM, IO; nothing is left running then. */
+THS_MUST_CHECK enum ths_err thsi_workers_start(struct ths_node *node, unsigned count, bool pin);
+void thsi_workers_join(struct ths_node *node);
+/* Free what they own; after all contexts are idle. */
+void thsi_workers_fini(struct ths_node *node);
+
+/* The worker's context and counters. */
+struct ths_ctx *thsi_worker_ctx(struct thsi_worker *worker);
+struct thsi_worker *thsi_worker_at(struct ths_node *node, unsigned index);
+struct thsi_free_slots *thsi_worker_free_slots(struct thsi_worker *worker);
+
+/* The caller owns the consumer's side of @actor's mailbox: have it run. Thread: @ctx's. */
+void thsi_schedule(struct ths_ctx *ctx, struct thsi_actor *actor);
+
+/* The same for an actor that used up its turn: behind all others. Thread: @worker. */
+void thsi_schedule_last(struct thsi_worker *worker, struct thsi_actor *actor);
+
+/* The wheel of @worker, locked / unlocked. A worker adds to its own; any may cancel in another's. */
+struct thsi_wheel *thsi_worker_wheel_lock(struct thsi_worker *worker);
+void thsi_worker_wheel_unlock(struct thsi_worker *worker);
+
+#endif /* THSI_NODE_WORKER_H */
