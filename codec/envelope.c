@@ -1,0 +1,425 @@
+#include "codec/envelope.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "node/base/utf8.h"
+
+/* ---- Packing ---------------------------------------------------------------------------- */
+
+static enum ths_err pack_text(const char *text, size_t max, struct thsi_packer *packer)
+{
+    size_t len = text ? strlen(text) : 0;
+
+    if (len > max)
+        return THS_TOO_BIG;
+    thsi_pack_str(packer, text ? text : "", (uint32_t)len);
+    return THS_OK;
+}
+
+static void pack_actor(struct thsi_actor_id actor, struct thsi_packer *packer)
+{
+    thsi_pack_u64(packer, actor.slot);
+    thsi_pack_u64(packer, actor.generation);
+}
+
+static void pack_remaining(uint64_t remaining_ms, struct thsi_packer *packer)
+{
+    if (remaining_ms == THSI_REMAINING_NONE)
+        thsi_pack_nil(packer);
+    else
+        thsi_pack_u64(packer, remaining_ms);
+}
+
+/* The last two elements of all records that may have a body: the type's number, and the body if that is not 0. */
+static enum ths_err pack_body(const struct thsi_envelope *envelope, struct thsi_packer *packer)
+{
+    thsi_pack_u64(packer, envelope->type_number);
+    return envelope->type_number > 0 ? thsi_schema_pack(envelope->type, envelope->body, packer) : THS_OK;
+}
+
+static void begin(const struct thsi_envelope *envelope, uint32_t fields, struct thsi_packer *packer)
+{
+    thsi_pack_array(packer, fields);
+    thsi_pack_u64(packer, (unsigned)envelope->kind);
+}
+
+/* Begin a record of @fields elements, the body not counted, that goes from one actor to another. */
+static void begin_pair(const struct thsi_envelope *envelope, uint32_t fields, struct thsi_packer *packer)
+{
+    begin(envelope, fields, packer);
+    pack_actor(envelope->from, packer);
+    pack_actor(envelope->to, packer);
+}
+
+/* Control records share one layout; zeros at its end are left out, so most are short. */
+static enum ths_err pack_control(const struct thsi_envelope *envelope, struct thsi_packer *packer)
+{
+    const char *text = envelope->text ? envelope->text : "";
+    uint32_t fields = envelope->fence ? 13 : envelope->incarnation ? 12 : envelope->child ? 11 : *text ? 10
+                      : envelope->certainty ? 9 : envelope->reason ? 8 : envelope->id ? 7 : 6;
+    enum ths_err err = THS_OK;
+
+    begin(envelope, fields, packer);
+    thsi_pack_u64(packer, envelope->number);
+    pack_actor(envelope->from, packer);
+    pack_actor(envelope->to, packer);
+    if (fields >= 7)
+        thsi_pack_u64(packer, envelope->id);
+    if (fields >= 8)
+        thsi_pack_u64(packer, envelope->reason);
+    if (fields >= 9)
+        thsi_pack_u64(packer, envelope->certainty);
+    if (fields >= 10)
+        err = pack_text(text, THSI_ENVELOPE_TEXT_MAX, packer);
+    if (fields >= 11)
+        thsi_pack_u64(packer, envelope->child);
+    if (fields >= 12)
+        thsi_pack_u64(packer, envelope->incarnation);
+    if (fields >= 13)
+        thsi_pack_u64(packer, envelope->fence);
+    return err;
+}
+
+static enum ths_err pack_spawn(const struct thsi_envelope *envelope, uint32_t with_body, struct thsi_packer *packer)
+{
+    enum ths_err err;
+
+    begin_pair(envelope, 14 + with_body, packer);
+    thsi_pack_u64(packer, envelope->id);
+    pack_remaining(envelope->remaining_ms, packer);
+    err = pack_text(envelope->text, THSI_ENVELOPE_TEXT_MAX, packer);
+    if (err == THS_OK && envelope->name)
+        err = pack_text(envelope->name, THSI_ENVELOPE_TEXT_MAX, packer);
+    else
+        thsi_pack_nil(packer);
+    thsi_pack_u64(packer, envelope->mailbox);
+    thsi_pack_u64(packer, envelope->child);
+    thsi_pack_u64(packer, envelope->incarnation);
+    thsi_pack_u64(packer, envelope->fence);
+    return err == THS_OK ? pack_body(envelope, packer) : err;
+}
+
+static enum ths_err pack_group_tell(const struct thsi_envelope *envelope, uint32_t with_body,
+                                    struct thsi_packer *packer)
+{
+    if (envelope->receivers_count > THSI_GROUP_TELL_MAX)
+        return THS_TOO_BIG;
+    begin(envelope, 5 + with_body, packer);
+    pack_actor(envelope->from, packer);
+    thsi_pack_array(packer, envelope->receivers_count * 2);
+    for (uint32_t i = 0; i < envelope->receivers_count; i++)
+        pack_actor(envelope->receivers[i], packer);
+    return pack_body(envelope, packer);
+}
+
+static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struct thsi_packer *packer)
+{
+    enum ths_err err;
+
+    switch ((int)envelope->kind) {
+    case THSI_RECORD_TYPE:
+        begin(envelope, 5, packer);
+        thsi_pack_u64(packer, envelope->type_number);
+        err = pack_text(envelope->text, THSI_ENVELOPE_TYPE_NAME_MAX, packer);
+        thsi_pack_u64(packer, envelope->version);
+        thsi_pack_u64(packer, envelope->fingerprint);
+        return err;
+    case THSI_RECORD_TYPE_REFUSED:
+        begin(envelope, 5, packer);
+        thsi_pack_u64(packer, envelope->type_number);
+        thsi_pack_u64(packer, envelope->err);
+        thsi_pack_u64(packer, envelope->version);
+        thsi_pack_u64(packer, envelope->fingerprint);
+        return THS_OK;
+    case THSI_RECORD_GOSSIP:
+        if (envelope->bytes_len > THSI_GOSSIP_MAX)
+            return THS_TOO_BIG;
+        begin(envelope, 2, packer);
+        thsi_pack_bin(packer, envelope->bytes, envelope->bytes_len);
+        return THS_OK;
+    case THSI_RECORD_BYE:
+        begin(envelope, 2, packer);
+        thsi_pack_u64(packer, envelope->err);
+        return THS_OK;
+    default:
+        return THS_MALFORMED;
+    }
+}
+
+enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct thsi_packer *packer)
+{
+    uint32_t with_body = envelope->type_number > 0;
+
+    assert(!with_body || envelope->type || envelope->kind >= THSI_RECORD_TYPE);
+    switch ((int)envelope->kind) {
+    case THSI_RECORD_TELL:
+        begin_pair(envelope, 6 + with_body, packer);
+        return pack_body(envelope, packer);
+    case THSI_RECORD_ASK:
+        begin_pair(envelope, 8 + with_body, packer);
+        thsi_pack_u64(packer, envelope->id);
+        pack_remaining(envelope->remaining_ms, packer);
+        return pack_body(envelope, packer);
+    case THSI_RECORD_REPLY:
+        begin_pair(envelope, 8 + with_body, packer);
+        thsi_pack_u64(packer, envelope->id);
+        thsi_pack_u64(packer, envelope->err);
+        return pack_body(envelope, packer);
+    case THSI_RECORD_LOOKUP:
+        begin_pair(envelope, 8, packer);
+        thsi_pack_u64(packer, envelope->id);
+        pack_remaining(envelope->remaining_ms, packer);
+        return pack_text(envelope->text, THSI_ENVELOPE_TEXT_MAX, packer);
+    case THSI_RECORD_SPAWN:
+        return pack_spawn(envelope, with_body, packer);
+    case THSI_RECORD_REFUSED:
+        begin_pair(envelope, 7, packer);
+        thsi_pack_u64(packer, envelope->err);
+        thsi_pack_u64(packer, envelope->id);
+        return THS_OK;
+    case THSI_RECORD_GROUP_TELL:
+        return pack_group_tell(envelope, with_body, packer);
+    default:
+        return thsi_envelope_is_control(envelope->kind) ? pack_control(envelope, packer)
+                                                        : pack_node_record(envelope, packer);
+    }
+}
+
+/* ---- Unpacking -------------------------------------------------------------------------- */
+
+/* Whether the record has one more element; counts it off. */
+static bool has_field(struct thsi_envelope *envelope)
+{
+    if (envelope->fields_left == 0)
+        return false;
+    envelope->fields_left--;
+    return true;
+}
+
+static uint64_t take_u64(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    return has_field(envelope) ? thsi_unpack_u64(unpacker) : 0;
+}
+
+static uint32_t take_u32(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    return has_field(envelope) ? thsi_unpack_u32(unpacker) : 0;
+}
+
+static struct thsi_actor_id take_actor(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    struct thsi_actor_id actor;
+
+    actor.slot = take_u32(envelope, unpacker);
+    actor.generation = take_u32(envelope, unpacker);
+    return actor;
+}
+
+static uint64_t take_remaining(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    if (!has_field(envelope) || thsi_unpack_nil_p(unpacker))
+        return THSI_REMAINING_NONE;
+    return thsi_unpack_u64(unpacker);
+}
+
+/* A text with a NUL behind it, in the arena; NULL for nil and after an error. */
+static const char *take_text(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker, uint32_t max,
+                             struct thsi_arena *arena)
+{
+    const char *text;
+    uint32_t len;
+    char *copy;
+
+    if (!has_field(envelope) || thsi_unpack_nil_p(unpacker))
+        return NULL;
+    text = thsi_unpack_str(unpacker, max, &len);
+    if (unpacker->err == THS_OK && !thsi_utf8_valid(text, len))
+        thsi_unpack_fail(unpacker, THS_MALFORMED);
+    if (unpacker->err == THS_OK && arena->cap - arena->used <= len)
+        thsi_unpack_fail(unpacker, THS_TOO_BIG);
+    if (unpacker->err != THS_OK)
+        return NULL;
+    copy = (char *)arena->base + arena->used;
+    arena->used += len + 1;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+static void take_pair(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    envelope->from = take_actor(envelope, unpacker);
+    envelope->to = take_actor(envelope, unpacker);
+}
+
+static void unpack_control(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker, struct thsi_arena *arena)
+{
+    envelope->number = take_u64(envelope, unpacker);
+    take_pair(envelope, unpacker);
+    envelope->id = take_u64(envelope, unpacker);
+    envelope->reason = take_u32(envelope, unpacker);
+    envelope->certainty = take_u32(envelope, unpacker);
+    envelope->text = take_text(envelope, unpacker, THSI_ENVELOPE_TEXT_MAX, arena);
+    envelope->child = take_u32(envelope, unpacker);
+    envelope->incarnation = take_u32(envelope, unpacker);
+    envelope->fence = take_u64(envelope, unpacker);
+    if (envelope->number == 0)
+        thsi_unpack_fail(unpacker, THS_MALFORMED);
+}
+
+static void unpack_spawn(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker, struct thsi_arena *arena)
+{
+    take_pair(envelope, unpacker);
+    envelope->id = take_u64(envelope, unpacker);
+    envelope->remaining_ms = take_remaining(envelope, unpacker);
+    envelope->text = take_text(envelope, unpacker, THSI_ENVELOPE_TEXT_MAX, arena);
+    envelope->name = take_text(envelope, unpacker, THSI_ENVELOPE_TEXT_MAX, arena);
+    envelope->mailbox = take_u32(envelope, unpacker);
+    envelope->child = take_u32(envelope, unpacker);
+    envelope->incarnation = take_u32(envelope, unpacker);
+    envelope->fence = take_u64(envelope, unpacker);
+    envelope->type_number = take_u32(envelope, unpacker);
+}
+
+/* Check the list of receivers whole, so that walking it later cannot fail. */
+static void unpack_group_tell(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    uint32_t numbers;
+
+    envelope->from = take_actor(envelope, unpacker);
+    numbers = has_field(envelope) ? thsi_unpack_array(unpacker) : 0;
+    if (numbers % 2 != 0 || numbers / 2 > THSI_GROUP_TELL_MAX)
+        thsi_unpack_fail(unpacker, THS_MALFORMED);
+    envelope->receivers_count = numbers / 2;
+    envelope->receivers_at = *unpacker;
+    for (uint32_t i = 0; i < numbers && unpacker->err == THS_OK; i++)
+        (void)thsi_unpack_u32(unpacker);
+    envelope->type_number = take_u32(envelope, unpacker);
+}
+
+static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
+                               struct thsi_arena *arena)
+{
+    switch ((int)envelope->kind) {
+    case THSI_RECORD_TYPE:
+        envelope->type_number = take_u32(envelope, unpacker);
+        envelope->text = take_text(envelope, unpacker, THSI_ENVELOPE_TYPE_NAME_MAX, arena);
+        envelope->version = take_u32(envelope, unpacker);
+        envelope->fingerprint = take_u64(envelope, unpacker);
+        break;
+    case THSI_RECORD_TYPE_REFUSED:
+        envelope->type_number = take_u32(envelope, unpacker);
+        envelope->err = take_u32(envelope, unpacker);
+        envelope->version = take_u32(envelope, unpacker);
+        envelope->fingerprint = take_u64(envelope, unpacker);
+        break;
+    case THSI_RECORD_GOSSIP:
+        envelope->bytes = has_field(envelope) ? thsi_unpack_bin(unpacker, THSI_GOSSIP_MAX, &envelope->bytes_len)
+                                              : NULL;
+        break;
+    case THSI_RECORD_BYE:
+        envelope->err = take_u32(envelope, unpacker);
+        break;
+    default:
+        thsi_unpack_fail(unpacker, THS_MALFORMED);
+    }
+}
+
+static void unpack_fields(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker, struct thsi_arena *arena)
+{
+    switch ((int)envelope->kind) {
+    case THSI_RECORD_TELL:
+        take_pair(envelope, unpacker);
+        envelope->type_number = take_u32(envelope, unpacker);
+        break;
+    case THSI_RECORD_ASK:
+        take_pair(envelope, unpacker);
+        envelope->id = take_u64(envelope, unpacker);
+        envelope->remaining_ms = take_remaining(envelope, unpacker);
+        envelope->type_number = take_u32(envelope, unpacker);
+        break;
+    case THSI_RECORD_REPLY:
+        take_pair(envelope, unpacker);
+        envelope->id = take_u64(envelope, unpacker);
+        envelope->err = take_u32(envelope, unpacker);
+        envelope->type_number = take_u32(envelope, unpacker);
+        break;
+    case THSI_RECORD_LOOKUP:
+        take_pair(envelope, unpacker);
+        envelope->id = take_u64(envelope, unpacker);
+        envelope->remaining_ms = take_remaining(envelope, unpacker);
+        envelope->text = take_text(envelope, unpacker, THSI_ENVELOPE_TEXT_MAX, arena);
+        break;
+    case THSI_RECORD_SPAWN:
+        unpack_spawn(envelope, unpacker, arena);
+        break;
+    case THSI_RECORD_REFUSED:
+        take_pair(envelope, unpacker);
+        envelope->err = take_u32(envelope, unpacker);
+        envelope->id = take_u64(envelope, unpacker);
+        break;
+    case THSI_RECORD_GROUP_TELL:
+        unpack_group_tell(envelope, unpacker);
+        break;
+    default:
+        if (thsi_envelope_is_control(envelope->kind))
+            unpack_control(envelope, unpacker, arena);
+        else
+            unpack_node_record(envelope, unpacker, arena);
+    }
+}
+
+static bool may_have_body(enum thsi_record_kind kind)
+{
+    return kind == THSI_RECORD_TELL || kind == THSI_RECORD_ASK || kind == THSI_RECORD_REPLY ||
+           kind == THSI_RECORD_SPAWN || kind == THSI_RECORD_GROUP_TELL;
+}
+
+static enum ths_err skip_rest(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    while (unpacker->err == THS_OK && has_field(envelope))
+        thsi_unpack_skip(unpacker);
+    return unpacker->err;
+}
+
+enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
+                                  struct thsi_arena *arena)
+{
+    memset(envelope, 0, sizeof *envelope);
+    envelope->fields_left = thsi_unpack_array(unpacker);
+    envelope->kind = (enum thsi_record_kind)take_u32(envelope, unpacker);
+    unpack_fields(envelope, unpacker, arena);
+    if (unpacker->err != THS_OK)
+        return unpacker->err;
+    if (!may_have_body(envelope->kind) || envelope->type_number == 0)
+        return skip_rest(envelope, unpacker);
+    if (envelope->fields_left == 0)
+        thsi_unpack_fail(unpacker, THS_MALFORMED); /* a type without a body */
+    return unpacker->err;
+}
+
+enum ths_err thsi_envelope_unpack_body(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
+                                       const struct thsi_type_info *type, struct thsi_arena *arena, void **body)
+{
+    enum ths_err err = THS_OK;
+
+    *body = NULL;
+    if (type && has_field(envelope))
+        err = thsi_schema_unpack(type, unpacker, arena, body);
+    if (err == THS_OK)
+        err = skip_rest(envelope, unpacker);
+    if (err != THS_OK)
+        *body = NULL;
+    return err;
+}
+
+bool thsi_envelope_next_receiver(struct thsi_envelope *envelope, struct thsi_actor_id *receiver)
+{
+    if (envelope->receivers_count == 0)
+        return false;
+    envelope->receivers_count--;
+    receiver->slot = thsi_unpack_u32(&envelope->receivers_at);
+    receiver->generation = thsi_unpack_u32(&envelope->receivers_at);
+    return true;
+}

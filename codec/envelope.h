@@ -1,0 +1,109 @@
+/* Envelope: signals and the node's own announcements as records inside sealed frames.
+ *
+ * A record is one msgpack array whose first element is its kind; PROTOCOL.md lists the fields of each. Fields are
+ * only ever appended: a longer record's unknown rest is skipped, a shorter one's missing fields are zero. Actors are
+ * named by slot and generation alone; which nodes are meant follows from the link: nobody can speak for another node.
+ *
+ * Unpacking comes in two steps because a body can only be read by its type: thsi_envelope_unpack reads up to the
+ * body, then the caller, who knows what the type number stands for, reads or skips it. Pure. */
+
+#ifndef THSI_CODEC_ENVELOPE_H
+#define THSI_CODEC_ENVELOPE_H
+
+#include "codec/pack.h"
+#include "codec/schema.h"
+#include "codec/unpack.h"
+#include "node/base/message_table.h"
+
+/* Kinds 1 to 17 are those of enum thsi_signal_kind; the numbers are repeated here because codec/ does not see node/. */
+enum thsi_record_kind {
+    THSI_RECORD_TELL = 1,
+    THSI_RECORD_ASK = 2,
+    THSI_RECORD_REPLY = 3,
+    THSI_RECORD_LINK = 4,
+    THSI_RECORD_UNLINK = 5,
+    THSI_RECORD_EXIT = 6,
+    THSI_RECORD_MONITOR = 7,
+    THSI_RECORD_DEMONITOR = 8,
+    THSI_RECORD_DOWN = 9,
+    THSI_RECORD_KILL = 10,
+    THSI_RECORD_LOOKUP = 11,
+    THSI_RECORD_SPAWN = 12,
+    THSI_RECORD_HALTED = 13,
+    THSI_RECORD_RESTART = 14,
+    THSI_RECORD_HALT = 15,
+    THSI_RECORD_FINISH = 16,
+    THSI_RECORD_REFUSED = 17,
+    THSI_RECORD_TYPE = 32,         /* what a type number of this direction stands for */
+    THSI_RECORD_TYPE_REFUSED = 33, /* the other side does not know it so */
+    THSI_RECORD_GROUP_TELL = 34,   /* one body for several actors */
+    THSI_RECORD_GOSSIP = 35,       /* a packet of membership or groups */
+    THSI_RECORD_BYE = 36           /* the link is about to be closed on purpose */
+};
+
+#define THSI_ENVELOPE_TEXT_MAX 127u      /* bytes of a reason's text or a name */
+#define THSI_ENVELOPE_TYPE_NAME_MAX 255u
+#define THSI_GROUP_TELL_MAX 4096u        /* receivers of one record */
+#define THSI_GOSSIP_MAX 61440u           /* bytes of one packet */
+#define THSI_REMAINING_NONE UINT64_MAX   /* no deadline */
+
+/* One actor of a node that both sides know. Generation 0: nobody, or the node itself. */
+struct thsi_actor_id {
+    uint32_t slot, generation;
+};
+
+/* One record. Which fields a kind uses: PROTOCOL.md. For packing, all pointers are borrowed; after unpacking they point
+ * into the frame or, the texts, into the arena. */
+struct thsi_envelope {
+    enum thsi_record_kind kind;
+    uint64_t number;               /* of a control record in its direction, from 1 */
+    struct thsi_actor_id from, to;
+    uint64_t id;                   /* request, monitor; REFUSED: how many */
+    uint64_t remaining_ms;         /* until a request's deadline */
+    uint64_t fence;
+    uint64_t fingerprint;          /* TYPE, TYPE_REFUSED */
+    uint32_t version;              /* TYPE, TYPE_REFUSED */
+    uint32_t incarnation, child, mailbox;
+    uint32_t err, reason, certainty; /* as the numbers came: the reader judges unknown ones */
+    const char *text;              /* reason, name looked for, behaviour, name of a type; NULL: "" */
+    const char *name;              /* SPAWN: name to register, NULL: none */
+    uint32_t type_number;          /* of the body; 0: there is none. TYPE, TYPE_REFUSED: the number spoken of */
+    const struct thsi_type_info *type; /* packing: of the body */
+    const void *body;              /* packing */
+    const struct thsi_actor_id *receivers; /* packing GROUP_TELL */
+    uint32_t receivers_count;
+    struct thsi_unpacker receivers_at;     /* unpacked GROUP_TELL: thsi_envelope_next_receiver */
+    const uint8_t *bytes;          /* GOSSIP */
+    uint32_t bytes_len;
+    uint32_t fields_left;          /* unpacking: elements behind the head, the body among them */
+};
+
+/* Whether records of this kind are numbered and repeated on a new link. */
+static inline bool thsi_envelope_is_control(enum thsi_record_kind kind)
+{
+    return (kind >= THSI_RECORD_LINK && kind <= THSI_RECORD_KILL) ||
+           (kind >= THSI_RECORD_HALTED && kind <= THSI_RECORD_FINISH);
+}
+
+/* Append one record. An overflow shows in @packer. @envelope is borrowed.
+ * Errors: TOO_BIG, MALFORMED (a text or the body breaks its bounds). Thread: any. */
+THS_MUST_CHECK
+enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct thsi_packer *packer);
+
+/* Read a record up to its body. Texts go to @arena, NUL-terminated.
+ * Errors: MALFORMED (also an unknown kind), TOO_BIG (the arena is full). Thread: any. */
+THS_MUST_CHECK
+enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
+                                  struct thsi_arena *arena);
+
+/* Read the body of the record just unpacked, whose type_number is not 0, into @arena, as @type says, and skip what
+ * a newer peer appended. Lends *@body until the arena is reset. With @type NULL the body is skipped.
+ * Errors: MALFORMED, TOO_BIG; *@body is then NULL. */
+THS_MUST_CHECK
+enum ths_err thsi_envelope_unpack_body(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
+                                       const struct thsi_type_info *type, struct thsi_arena *arena, void **body);
+
+/* The next receiver of an unpacked GROUP_TELL; false after the last. */
+bool thsi_envelope_next_receiver(struct thsi_envelope *envelope, struct thsi_actor_id *receiver);
+
+#endif /* THSI_CODEC_ENVELOPE_H */
