@@ -1,4 +1,4 @@
-/* Framer: see framer.h. Invariant: used <= frame_len once that is known; the used bytes are in the slot or the buffer. */
+/* Framer: see framer.h. Invariant: used <= frame_len once that is known; the used bytes are in slot or buffer. */
 
 #include "codec/framer.h"
 

@@ -1,0 +1,286 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "codec/keys.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+#define GOOD "thiasos-cluster-key 1\n" HEX "\n"
+
+/* A directory of its own for each test. */
+struct place {
+    char directory[64];
+    char path[96];
+    char why[THSI_KEY_WHY_SIZE];
+    struct thsi_cluster_key key;
+};
+
+static uint8_t secret[THSI_KEY_SIZE];
+
+static int set_up(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+
+    if (place == NULL)
+        return -1;
+    for (unsigned i = 0; i < sizeof secret; i++)
+        secret[i] = (uint8_t)i;
+    strcpy(place->directory, "/tmp/thiasos-test-keys-XXXXXX");
+    *state = place;
+    if (mkdtemp(place->directory) == NULL)
+        return -1;
+    (void)snprintf(place->path, sizeof place->path, "%s/cluster.key", place->directory);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct place *place = *state;
+
+    (void)unlink(place->path);
+    (void)rmdir(place->path);
+    (void)rmdir(place->directory);
+    free(place);
+    return 0;
+}
+
+static void put_file(const struct place *place, const char *text, size_t len, mode_t mode)
+{
+    FILE *file;
+
+    (void)unlink(place->path);
+    file = fopen(place->path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(place->path, mode), 0);
+}
+
+static enum ths_err load(struct place *place)
+{
+    memset(&place->key, 0xee, sizeof place->key);
+    return thsi_cluster_key_load(&place->key, place->path, place->why, sizeof place->why);
+}
+
+/* Refused, the key wiped, and the message says what, why, and what to do. */
+static void assert_refused(struct place *place, enum ths_err err, const char *reason, const char *remedy)
+{
+    assert_int_equal(load(place), err);
+    assert_true(sodium_is_zero((const uint8_t *)&place->key, sizeof place->key));
+    assert_non_null(strstr(place->why, "cannot use the key file"));
+    assert_non_null(strstr(place->why, place->path));
+    if (strstr(place->why, reason) == NULL || strstr(place->why, remedy) == NULL)
+        fail_msg("\"%s\" lacks \"%s\" or \"%s\"", place->why, reason, remedy);
+}
+
+static void new_key_is_private_and_loads_again(void **state)
+{
+    struct place *place = *state;
+    mode_t mask = umask(0777); /* even this one must not make it unreadable for its owner */
+    enum ths_err err = thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why);
+    struct stat file;
+
+    (void)umask(mask);
+    assert_int_equal(err, THS_OK);
+    assert_string_equal(place->why, "");
+    assert_int_equal(stat(place->path, &file), 0);
+    assert_int_equal(file.st_mode & 07777, 0400);
+    assert_int_equal(load(place), THS_OK);
+    assert_string_equal(place->why, "");
+    assert_true(place->key.is_given);
+    assert_memory_equal(place->key.secret, secret, sizeof secret);
+}
+
+static void file_is_two_lines_of_text(void **state)
+{
+    struct place *place = *state;
+    char text[128] = "";
+    FILE *file;
+
+    assert_int_equal(thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why), THS_OK);
+    file = fopen(place->path, "r");
+    assert_non_null(file);
+    assert_int_equal(fread(text, 1, sizeof text - 1, file), strlen(GOOD));
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(text, GOOD);
+}
+
+static void existing_file_is_never_overwritten(void **state)
+{
+    struct place *place = *state;
+    uint8_t other[THSI_KEY_SIZE] = { 99 };
+
+    assert_int_equal(thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why), THS_OK);
+    assert_int_equal(thsi_cluster_key_create(place->path, other, place->why, sizeof place->why), THS_INVALID);
+    assert_non_null(strstr(place->why, "something is there already"));
+    assert_non_null(strstr(place->why, "Choose another name"));
+    assert_int_equal(load(place), THS_OK);
+    assert_memory_equal(place->key.secret, secret, sizeof secret);
+}
+
+static void dangling_link_is_not_followed_by_create(void **state)
+{
+    struct place *place = *state;
+
+    assert_int_equal(symlink("/nonexistent/target", place->path), 0);
+    assert_int_equal(thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why), THS_INVALID);
+}
+
+static void missing_directory_is_told(void **state)
+{
+    struct place *place = *state;
+
+    assert_int_equal(thsi_cluster_key_create("/nonexistent/cluster.key", secret, place->why, sizeof place->why),
+                     THS_IO);
+    assert_non_null(strstr(place->why, "cannot create the key file '/nonexistent/cluster.key'"));
+    assert_non_null(strstr(place->why, strerror(ENOENT)));
+    assert_non_null(strstr(place->why, "Choose a directory"));
+}
+
+static void missing_file_is_refused_with_the_command_that_makes_one(void **state)
+{
+    assert_refused(*state, THS_BAD_KEY, "there is no such file", "thiasos key new FILE");
+}
+
+static void file_open_to_others_is_refused(void **state)
+{
+    static const mode_t modes[] = { 0440, 0404, 0420, 0402, 0644, 0666, 0410, 0401 };
+    struct place *place = *state;
+
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        char mode[8];
+
+        (void)snprintf(mode, sizeof mode, "%04o", (unsigned)modes[i]);
+        put_file(place, GOOD, strlen(GOOD), modes[i]);
+        assert_refused(place, THS_BAD_KEY, mode, "chmod 0400");
+    }
+    put_file(place, GOOD, strlen(GOOD), 0600);
+    assert_int_equal(load(place), THS_OK);
+}
+
+static void wrong_length_is_refused(void **state)
+{
+    struct place *place = *state;
+
+    put_file(place, "", 0, 0400);
+    assert_refused(place, THS_BAD_KEY, "too short", "thiasos key new FILE");
+    put_file(place, GOOD, strlen(GOOD) - 2, 0400);
+    assert_refused(place, THS_BAD_KEY, "too short", "thiasos key new FILE");
+    put_file(place, GOOD "\n", strlen(GOOD) + 1, 0400);
+    assert_refused(place, THS_BAD_KEY, "too long", "thiasos key new FILE");
+}
+
+static void missing_last_newline_is_forgiven(void **state)
+{
+    struct place *place = *state;
+
+    put_file(place, GOOD, strlen(GOOD) - 1, 0400);
+    assert_int_equal(load(place), THS_OK);
+    assert_memory_equal(place->key.secret, secret, sizeof secret);
+}
+
+static void bad_syntax_is_refused(void **state)
+{
+    static const struct {
+        size_t at;
+        char byte;
+        const char *reason;
+    } rows[] = {
+        { 0, 'T', "does not begin with" },    { 19, '_', "does not begin with" }, { 20, '2', "another version" },
+        { 21, ' ', "another version" },       { 22, 'g', "hexadecimal" },         { 85, ' ', "hexadecimal" },
+        { 50, '\0', "hexadecimal" },          { 86, 'x', "hexadecimal" },
+    };
+    struct place *place = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[] = GOOD;
+
+        text[rows[i].at] = rows[i].byte;
+        put_file(place, text, strlen(GOOD), 0400);
+        assert_refused(place, THS_BAD_KEY, rows[i].reason, "thiasos key new FILE");
+    }
+}
+
+static void what_is_no_file_is_refused_without_waiting(void **state)
+{
+    struct place *place = *state;
+
+    assert_int_equal(mkfifo(place->path, 0400), 0);
+    assert_refused(place, THS_BAD_KEY, "not a regular file", "thiasos key new FILE");
+    assert_int_equal(unlink(place->path), 0);
+    assert_int_equal(mkdir(place->path, 0700), 0);
+    assert_refused(place, THS_BAD_KEY, "not a regular file", "thiasos key new FILE");
+}
+
+static void long_path_is_cut_in_the_message(void **state)
+{
+    struct place *place = *state;
+    char path[2000], why[40];
+
+    memset(path, 'p', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    assert_int_equal(thsi_cluster_key_load(&place->key, path, why, sizeof why), THS_IO);
+    assert_int_equal(strlen(why), sizeof why - 1);
+}
+
+static void derived_values_differ_by_use_key_and_name(void **state)
+{
+    struct thsi_cluster_key one = { .secret = { 1 } }, two = { .secret = { 2 } }, none, again;
+    uint8_t psk[THSI_KEY_SIZE], other_psk[THSI_KEY_SIZE];
+    uint8_t id[THSI_KEY_ID_SIZE], other_id[THSI_KEY_ID_SIZE];
+    uint8_t node[THSI_NODE_ID_SIZE], other_node[THSI_NODE_ID_SIZE], cluster[THSI_CLUSTER_HASH_SIZE];
+
+    (void)state;
+    thsi_cluster_key_psk(&one, psk);
+    thsi_cluster_key_psk(&two, other_psk);
+    assert_memory_not_equal(psk, other_psk, sizeof psk);
+    assert_memory_not_equal(psk, one.secret, sizeof psk);
+    thsi_cluster_key_id(&one, id);
+    thsi_cluster_key_id(&two, other_id);
+    assert_memory_not_equal(id, other_id, sizeof id);
+    assert_memory_not_equal(id, psk, sizeof id);
+    thsi_cluster_key_node_id(&one, "a", node);
+    thsi_cluster_key_node_id(&one, "b", other_node);
+    assert_memory_not_equal(node, other_node, sizeof node);
+    thsi_cluster_key_node_id(&two, "a", other_node);
+    assert_memory_not_equal(node, other_node, sizeof node);
+    thsi_cluster_key_cluster_hash(&one, "a", cluster);
+    assert_memory_not_equal(node, cluster, sizeof node);
+    thsi_cluster_key_none(&none);
+    thsi_cluster_key_none(&again);
+    assert_memory_equal(&none, &again, sizeof none);
+    assert_false(none.is_given);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(new_key_is_private_and_loads_again),
+        TEST(file_is_two_lines_of_text),
+        TEST(existing_file_is_never_overwritten),
+        TEST(dangling_link_is_not_followed_by_create),
+        TEST(missing_directory_is_told),
+        TEST(missing_file_is_refused_with_the_command_that_makes_one),
+        TEST(file_open_to_others_is_refused),
+        TEST(wrong_length_is_refused),
+        TEST(missing_last_newline_is_forgiven),
+        TEST(bad_syntax_is_refused),
+        TEST(what_is_no_file_is_refused_without_waiting),
+        TEST(long_path_is_cut_in_the_message),
+        cmocka_unit_test(derived_values_differ_by_use_key_and_name),
+    };
+
+    return sodium_init() < 0 ? EXIT_FAILURE : cmocka_run_group_tests(tests, NULL, NULL);
+}
