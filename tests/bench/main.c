@@ -1,0 +1,174 @@
+/* thiasos-bench: measures the node, alone and beside raw ZeroMQ. compare.sh runs it interleaved with Erlang. */
+
+#define _GNU_SOURCE
+
+#include "bench.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct bench {
+    const char *names; /* of the figures it reports */
+    void (*run)(const struct bench_options *options);
+};
+
+static const struct bench benches[] = {
+    { "ping_pong", bench_ping_pong },
+    { "fan_in_4", bench_fan_in_4 },
+    { "ring_503", bench_ring_503 },
+    { "spawn_exit", bench_spawn_exit },
+    { "create_1m idle_actor", bench_million },
+    { "remote_tell_64 remote_ask_64", bench_remote },
+    { "raw_zmq_tell_64 raw_zmq_rtt_64", bench_raw_zmq },
+};
+enum { BENCHES = sizeof benches / sizeof benches[0], FIGURES_MAX = 64 };
+
+static struct figure {
+    const char *name;
+    double value;
+    const char *unit;
+} figures[FIGURES_MAX];
+static unsigned figures_count;
+static bool json;
+
+void bench_report(const char *name, double value, const char *unit)
+{
+    if (figures_count < FIGURES_MAX)
+        figures[figures_count++] = (struct figure){ name, value, unit };
+    if (!json) {
+        (void)printf("%-20s %15.2f %s\n", name, value, unit);
+        (void)fflush(stdout);
+    }
+}
+
+void bench_die(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)fprintf(stderr, "thiasos-bench: ");
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    exit(1);
+}
+
+uint64_t bench_now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct ths_node *bench_node(const struct bench_options *options, const char *name)
+{
+    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = name, .workers = options->workers });
+
+    if (!node)
+        bench_die("the node %s does not start", name);
+    return node;
+}
+
+static pthread_mutex_t done_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t done_came = PTHREAD_COND_INITIALIZER;
+static bool is_done;
+
+void bench_done(void)
+{
+    (void)pthread_mutex_lock(&done_lock);
+    is_done = true;
+    (void)pthread_cond_signal(&done_came);
+    (void)pthread_mutex_unlock(&done_lock);
+}
+
+void bench_wait(void)
+{
+    struct timespec until;
+    int err = 0;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 120;
+    (void)pthread_mutex_lock(&done_lock);
+    while (!is_done && err == 0)
+        err = pthread_cond_timedwait(&done_came, &done_lock, &until);
+    is_done = false;
+    (void)pthread_mutex_unlock(&done_lock);
+    if (err)
+        bench_die("a bench did not end within two minutes");
+}
+
+static void print_json(void)
+{
+    (void)printf("[");
+    for (unsigned i = 0; i < figures_count; i++)
+        (void)printf("%s{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\"}", i ? "," : "", figures[i].name,
+                     figures[i].value, figures[i].unit);
+    (void)printf("]\n");
+}
+
+static void usage(FILE *out)
+{
+    (void)fprintf(out, "usage: thiasos-bench [--json] [--only NAME] [--workers N] [--quick]\n\n"
+                       "Measures this machine; nothing else should run meanwhile. NAME is one of:\n");
+    for (unsigned i = 0; i < BENCHES; i++)
+        (void)fprintf(out, "  %s\n", benches[i].names);
+    (void)fprintf(out, "\n  --json       one array of {\"name\",\"value\",\"unit\"}\n"
+                       "  --workers N  threads that run actors, of each node (default: one for each CPU)\n"
+                       "  --quick      a tenth of the work\n");
+}
+
+/* Whether @names, separated by spaces, holds @name. */
+static bool holds(const char *names, const char *name)
+{
+    const char *at = strstr(names, name);
+    size_t len = strlen(name);
+
+    return at && (at == names || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0');
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        { "json", no_argument, NULL, 'j' },   { "only", required_argument, NULL, 'o' },
+        { "quick", no_argument, NULL, 'q' },  { "workers", required_argument, NULL, 'w' },
+        { "help", no_argument, NULL, 'h' },   { NULL, 0, NULL, 0 },
+    };
+    struct bench_options options = { .program = "/proc/self/exe" };
+    const char *only = NULL;
+    bool found = false;
+    int option;
+
+    if (argc > 1 && strcmp(argv[1], "remote-server") == 0)
+        return bench_remote_server(&options, argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "raw-zmq-server") == 0)
+        return bench_raw_zmq_server(argc - 1, argv + 1);
+    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'j': json = true; break;
+        case 'o': only = optarg; break;
+        case 'q': options.quick = true; break;
+        case 'w': options.workers = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'h': usage(stdout); return 0;
+        default: usage(stderr); return 2;
+        }
+    }
+    ths_env_os_log(THS_LOG_WARN, false);
+    for (unsigned i = 0; i < BENCHES; i++) {
+        if (only && !holds(benches[i].names, only))
+            continue;
+        found = true;
+        benches[i].run(&options);
+    }
+    if (!found)
+        bench_die("there is no bench named %s; --help lists them", only);
+    if (json)
+        print_json();
+    return 0;
+}
