@@ -87,8 +87,8 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
     if (reason != THS_REASON_KILLED && actor->dispatch->stopping && actor->phase == THSI_PHASE_RUNNING)
         actor->dispatch->stopping(ctx, actor->state, &stopping);
     ctx->ending = false; /* what the stopping handler wished is overtaken */
+    thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
-    thsi_asks_drop(ctx);
     thsi_actor_free_state(ctx, actor);
 }
 
@@ -124,6 +124,8 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
 
     if (actor->rare && actor->rare->name[0])
         thsi_names_remove(&node->names, actor->rare->name, self);
+    if (atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_WAITED)
+        thsi_outside_ending(node, self, reason);
     /* From here on nothing sent to it is for it. */
     atomic_store_explicit(&actor->generation, self.generation + 1, memory_order_relaxed);
     thsi_actor_set_phase(actor, THSI_PHASE_FREE);

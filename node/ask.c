@@ -180,7 +180,12 @@ enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *
     reply.to = ctx->message->from;
     reply.id = thsi_message_ask(ctx->message)->id;
     err = thsi_send_signal(ctx, &reply);
-    ctx->answered = err == THS_OK || err == THS_GONE;
+    ctx->answered = true;
+    if (err != THS_OK) { /* the asker hears why there is no reply */
+        reply.type = NULL;
+        reply.err = err;
+        (void)thsi_send_signal(ctx, &reply);
+    }
     return err;
 }
 

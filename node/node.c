@@ -198,6 +198,21 @@ static bool await_all_ended(struct ths_node *node, uint64_t deadline_ns)
     }
 }
 
+/* What nobody will ever take out: sent to actors when they had ended already. After the workers. */
+static void drop_messages(struct ths_node *node)
+{
+    uint32_t used = atomic_load_explicit(&node->table.used, memory_order_acquire);
+
+    for (uint32_t slot = 0; slot < used; slot++) {
+        struct thsi_mailbox *mailbox = &thsi_table_at(&node->table, slot)->mailbox;
+        struct thsi_message *message;
+
+        (void)thsi_mailbox_claim(mailbox);
+        while ((message = thsi_mailbox_pop(mailbox)) != NULL)
+            thsi_message_free(&node->outside.pool, message);
+    }
+}
+
 void ths_node_stop(struct ths_node *node, unsigned grace_ms)
 {
     if (!node)
@@ -215,6 +230,7 @@ void ths_node_stop(struct ths_node *node, unsigned grace_ms)
     if (node->runtime.stopped)
         node->runtime.stopped(&node->runtime);
     thsi_workers_join(node);
+    drop_messages(node);
     thsi_workers_fini(node);
     fini_parts(node);
 }

@@ -72,6 +72,7 @@ struct thsi_waiter {
 struct thsi_exit {
     ths_ref ref;
     enum ths_reason reason;
+    bool complete; /* all that belongs to its end is done */
 };
 
 struct thsi_foreign {
@@ -167,7 +168,10 @@ static inline struct thsi_actor *thsi_actor_find(struct ths_node *node, ths_ref 
 
 /* The waiting of threads outside (node_outside.c). */
 
-/* @ref ended with @reason: with @waited, tell who waits and keep it for who may ask. Thread: a worker. */
+/* @ref is about to end and its reason will be asked for: keep it. Before its generation rises. Thread: a worker. */
+void thsi_outside_ending(struct ths_node *node, ths_ref ref, enum ths_reason reason);
+
+/* Its end is complete: with @waited, tell who waits. Thread: a worker. */
 void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, bool waited);
 
 /* Wait until @word is not 0, at most until @deadline_ns. */

@@ -36,25 +36,39 @@ static uint64_t deadline_in(struct ths_node *node, unsigned timeout_ms)
 
 /* ---- Waiting for an end ----------------------------------------------------------------- */
 
-/* Under waiters_lock. */
-static void keep_exit(struct ths_node *node, ths_ref ref, enum ths_reason reason)
+/* The entry of @ref, or NULL. Under waiters_lock. */
+static struct thsi_exit *find_exit(const struct ths_node *node, ths_ref ref)
+{
+    for (size_t i = 0; node->exits && i < THSI_EXITS_KEPT; i++)
+        if (ths_ref_equal(node->exits[i].ref, ref))
+            return &node->exits[i];
+    return NULL;
+}
+
+void thsi_outside_ending(struct ths_node *node, ths_ref ref, enum ths_reason reason)
 {
     struct ths_env *env = node->env;
 
+    (void)pthread_mutex_lock(&node->waiters_lock);
     if (!node->exits) {
         node->exits = env->memory(env, NULL, THSI_EXITS_KEPT * sizeof node->exits[0]);
-        if (!node->exits)
-            return; /* who asks later hears NO_ACTOR */
-        memset(node->exits, 0, THSI_EXITS_KEPT * sizeof node->exits[0]);
+        if (node->exits)
+            memset(node->exits, 0, THSI_EXITS_KEPT * sizeof node->exits[0]);
     }
-    node->exits[node->exits_next++ % THSI_EXITS_KEPT] = (struct thsi_exit){ ref, reason };
+    if (node->exits) /* without memory, who asks later hears NO_ACTOR */
+        node->exits[node->exits_next++ % THSI_EXITS_KEPT] = (struct thsi_exit){ .ref = ref, .reason = reason };
+    (void)pthread_mutex_unlock(&node->waiters_lock);
 }
 
 void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, bool waited)
 {
     if (waited) {
+        struct thsi_exit *exit;
+
         (void)pthread_mutex_lock(&node->waiters_lock);
-        keep_exit(node, ref, reason);
+        exit = find_exit(node, ref);
+        if (exit)
+            exit->complete = true;
         for (struct thsi_waiter *waiter = node->waiters; waiter; waiter = waiter->next) {
             if (!ths_ref_equal(waiter->ref, ref))
                 continue;
@@ -67,18 +81,6 @@ void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reas
         (void)atomic_fetch_add_explicit(&node->ended_word, 1, memory_order_seq_cst);
         node->exec->wake(node->exec, &node->ended_word);
     }
-}
-
-/* Under waiters_lock. */
-static bool find_exit(const struct ths_node *node, ths_ref ref, enum ths_reason *reason)
-{
-    for (size_t i = 0; node->exits && i < THSI_EXITS_KEPT; i++) {
-        if (ths_ref_equal(node->exits[i].ref, ref)) {
-            *reason = node->exits[i].reason;
-            return true;
-        }
-    }
-    return false;
 }
 
 static void leave_waiters(struct ths_node *node, struct thsi_waiter *waiter)
@@ -95,16 +97,31 @@ static void leave_waiters(struct ths_node *node, struct thsi_waiter *waiter)
 /* Put @waiter in, unless the end is known already. */
 static bool join_waiters(struct ths_node *node, struct thsi_waiter *waiter)
 {
+    const struct thsi_exit *exit;
     bool known;
 
     (void)pthread_mutex_lock(&node->waiters_lock);
-    known = find_exit(node, waiter->ref, &waiter->reason);
-    if (!known) {
+    exit = find_exit(node, waiter->ref);
+    known = exit && exit->complete;
+    if (known) {
+        waiter->reason = exit->reason;
+    } else {
         waiter->next = node->waiters;
         node->waiters = waiter;
     }
     (void)pthread_mutex_unlock(&node->waiters_lock);
     return !known;
+}
+
+/* Whether @ref is just ending, in a way that will be told. */
+static bool is_ending(struct ths_node *node, ths_ref ref)
+{
+    bool ending;
+
+    (void)pthread_mutex_lock(&node->waiters_lock);
+    ending = find_exit(node, ref) != NULL;
+    (void)pthread_mutex_unlock(&node->waiters_lock);
+    return ending;
 }
 
 /* Whether @ref lives, having asked that its end be told. */
@@ -126,8 +143,8 @@ enum ths_err ths_join(struct ths_node *node, ths_ref ref, unsigned timeout_ms, e
     enum ths_err err = THS_OK;
 
     if (join_waiters(node, &waiter)) {
-        /* One that has ended unnoticed before is told as NO_ACTOR; it may still have been noticed just now. */
-        if (ask_for_end(node, ref)) {
+        /* One that has ended unnoticed before is NO_ACTOR. */
+        if (ask_for_end(node, ref) || is_ending(node, ref)) {
             thsi_outside_wait(node, &waiter.word, deadline_in(node, timeout_ms));
             if (!atomic_load_explicit(&waiter.word, memory_order_acquire))
                 err = THS_TIMEOUT;
@@ -173,10 +190,8 @@ static void call_answered(struct ths_ctx *ctx, void *self, enum ths_err err, con
     struct ths_caller *caller = self;
 
     caller->call->err = err;
-    if (err == THS_OK && caller->call->got) {
-        const struct thsi_type_info *info = ctx->message->type;
-        caller->call->got(caller->call->arg, (struct ths_message){ info ? info->type : NULL, reply });
-    }
+    if (err == THS_OK && caller->call->got)
+        caller->call->got(caller->call->arg, *(const struct ths_message *)reply); /* of any type: a message */
     ths_stop(ctx);
 }
 

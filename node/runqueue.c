@@ -42,7 +42,8 @@ struct thsi_actor *thsi_injector_pop(struct thsi_injector *injector)
 }
 
 /* head and tail only rise; their difference is the number of places in use. Acquire on head: the place we are about to
- * write was read by whoever moved head past it. Release on tail: publishes the place. */
+ * write was read by whoever moved head past it. Tail publishes the place; sequentially consistent, since the pusher looks
+ * at `idle` next (worker.h). */
 bool thsi_ring_push(struct thsi_ring *ring, struct thsi_actor *actor)
 {
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
@@ -51,7 +52,7 @@ bool thsi_ring_push(struct thsi_ring *ring, struct thsi_actor *actor)
     if (tail - head >= THSI_RING)
         return false;
     atomic_store_explicit(&ring->places[tail % THSI_RING], actor, memory_order_relaxed);
-    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_seq_cst);
     return true;
 }
 

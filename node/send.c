@@ -40,9 +40,12 @@ void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths
         (void)thsi_send_signal(ctx, &answer);
 }
 
-/* Take a place in the mailbox of @actor, or not. Relaxed: only the number matters. */
+/* Take a place in the mailbox of @actor, or not. Relaxed: only the number matters. The look first keeps senders that are
+ * refused again and again from writing to the receiver's cache line. */
 static bool reserve(struct thsi_actor *actor)
 {
+    if (atomic_load_explicit(&actor->queued, memory_order_relaxed) >= actor->capacity)
+        return false;
     if (atomic_fetch_add_explicit(&actor->queued, 1, memory_order_relaxed) < actor->capacity)
         return true;
     (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);

@@ -119,8 +119,9 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
     if (!order->dispatch)
         return THS_NOMEM;
     actor = thsi_table_take(&node->table, ctx->worker ? thsi_worker_free_slots(ctx->worker) : NULL);
-    if (!actor)
-        return THS_NOMEM;
+    if (!actor) /* relaxed: it never falls */
+        return atomic_load_explicit(&node->table.used, memory_order_relaxed) == node->table.slots_max ? THS_TOO_MANY
+                                                                                                      : THS_NOMEM;
     __atomic_store_n(&actor->dispatch, order->dispatch, __ATOMIC_RELAXED);
     actor->capacity = order->mailbox ? order->mailbox : THSI_MAILBOX_DEFAULT;
     actor->inner_head = NULL;

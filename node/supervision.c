@@ -2,12 +2,12 @@
 
 #include "node/supervisor_actor.h"
 
+#include "node/base/message_table.h"
+#include "node/names.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "node/base/message_table.h"
-#include "node/names.h"
 
 enum { DEFAULT_RESTARTS = 5, DEFAULT_WITHIN_MS = 10000, DEFAULT_BACKOFF_MAX_MS = 5000, DEFAULT_STOP_MS = 5000 };
 

@@ -31,7 +31,8 @@ enum {
     THSI_PLACES_MAX = 256,       /* members that one specification spreads over */
     THSI_RESTARTS_MAX = 1000,    /* of the window */
     THSI_STARTING_MAX = 32,      /* starts under way at a time */
-    THSI_START_MS = 5000         /* for a start to be answered */
+    THSI_START_MS = 5000,        /* for a start to be answered */
+    THSI_HURRY_MS = 500          /* for children elsewhere to end when this node stops */
 };
 
 #define THSI_NO_CHILD UINT32_MAX
@@ -89,7 +90,8 @@ enum thsi_supervisor_event_type {
     THSI_SUPERVISOR_HALTED,       /* child, who, reason */
     THSI_SUPERVISOR_DOWN,         /* who, reason */
     THSI_SUPERVISOR_MEMBERS,      /* plan, places, places_count: where that specification may run, in a fixed order */
-    THSI_SUPERVISOR_STOP          /* stop all in reverse order; the end is SHUTDOWN */
+    THSI_SUPERVISOR_STOP          /* stop all in reverse order; the end is SHUTDOWN. hurry: this node stops, so children
+                                   * elsewhere, which end without their supervisor anyway, are not waited for long */
 };
 
 struct thsi_supervisor_event {
@@ -99,6 +101,7 @@ struct thsi_supervisor_event {
     uint32_t child;
     uint32_t start_id;
     uint32_t plan;
+    bool hurry;
     ths_ref who;
     enum ths_err err;
     enum ths_reason reason;
@@ -156,6 +159,7 @@ struct thsi_supervisor {
     struct thsi_supervisor_config config; /* without plans */
     enum thsi_supervisor_phase phase;
     enum ths_reason reason;               /* of the end, once it stops */
+    bool hurry;
     uint64_t now_ns;                      /* of the last step */
     uint64_t random;
     struct thsi_supervisor_plan *plans;
@@ -188,17 +192,5 @@ void thsi_supervisor_stats(const struct thsi_supervisor *supervisor, struct ths_
 
 /* Assert everything believed about it. For tests and the simulator. */
 void thsi_supervisor_check(const struct thsi_supervisor *supervisor);
-
-/* ---- Between the two files of the core (supervisor_place.c) ------------------------------ */
-
-/* Whether @child may stay where it is: not spread, or its place is listed. */
-bool thsi_supervisor_place_listed(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child);
-
-/* Where to start one more instance of @plan: the least loaded place, the first of equals. 0: nowhere. */
-uint64_t thsi_supervisor_pick_place(const struct thsi_supervisor *supervisor, uint32_t plan);
-
-/* An instance of @plan whose move would bring two places nearer to each other: the last one on the fullest place.
- * THSI_NO_CHILD: none. */
-uint32_t thsi_supervisor_pick_move(const struct thsi_supervisor *supervisor, uint32_t plan);
 
 #endif /* THSI_NODE_SUPERVISOR_H */

@@ -5,13 +5,11 @@
 
 #include "node/supervisor_actor.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "node/names.h"
 #include "node/node.h"
 #include "node/send.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 #define MS UINT64_C(1000000)
 
@@ -99,11 +97,19 @@ static void read_members(struct ths_ctx *ctx, struct thsi_supervision *it, const
 
 /* ---- Carrying out ------------------------------------------------------------------------------ */
 
-static void order(struct ths_ctx *ctx, enum thsi_signal_kind kind, ths_ref who, uint32_t child)
+/* Here, an order that does not arrive is followed by a DOWN. A link that does not take it leaves a child that waits for
+ * ever: it counts as lost, and its DOWN comes through the mailbox like any other. */
+static void order(struct ths_ctx *ctx, const struct thsi_supervision *it, enum thsi_signal_kind kind, ths_ref who,
+                  uint32_t child)
 {
     const struct thsi_signal signal = { .kind = kind, .from = ths_self(ctx), .to = who, .child = child };
+    struct thsi_signal lost = { .kind = THSI_DOWN, .from = who, .to = ths_self(ctx), .reason = THS_REASON_NODE_LOST,
+                                .certainty = THS_ASSUMED };
 
-    (void)thsi_send_signal(ctx, &signal); /* what does not arrive is followed by a DOWN */
+    if (thsi_send_signal(ctx, &signal) == THS_OK || child == THSI_NO_CHILD || who.node == ctx->node->uid)
+        return;
+    lost.id = it->monitors[child].value;
+    (void)thsi_send_signal(ctx, &lost);
 }
 
 /* Note a start whose answer is out. When too many are, the oldest is forgotten: its late answer is then a stray. */
@@ -162,17 +168,17 @@ static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const st
         break;
     case THSI_SUPERVISOR_RESTART:
         note(ctx, INFO, "restarts %s in place", name);
-        order(ctx, THSI_RESTART, action->who, action->child);
+        order(ctx, it, THSI_RESTART, action->who, action->child);
         break;
     case THSI_SUPERVISOR_HALT:
-        order(ctx, THSI_HALT, action->who, action->child);
+        order(ctx, it, THSI_HALT, action->who, action->child);
         break;
     case THSI_SUPERVISOR_DRAIN:
         note(ctx, INFO, "moves %s to another node", name);
-        order(ctx, THSI_FINISH, action->who, action->child);
+        order(ctx, it, THSI_FINISH, action->who, action->child);
         break;
     case THSI_SUPERVISOR_FINISH:
-        order(ctx, THSI_FINISH, action->who, action->child);
+        order(ctx, it, THSI_FINISH, action->who, action->child);
         break;
     case THSI_SUPERVISOR_KILL:
         note(ctx, WARN, "kills %s, which did not stop in time", name);
@@ -181,7 +187,7 @@ static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const st
     case THSI_SUPERVISOR_ABANDON:
         note(ctx, ERROR, "abandons %s, which does not answer", name);
         ths_demonitor(ctx, it->monitors[action->child]);
-        order(ctx, THSI_FINISH, action->who, action->child);
+        order(ctx, it, THSI_FINISH, action->who, action->child);
         break;
     case THSI_SUPERVISOR_WAIT:
         note(ctx, WARN, "%s waits: no member has the role \"%s\"", it->specs[action->plan].name,
@@ -258,45 +264,50 @@ static void members_changed(struct ths_ctx *ctx, struct thsi_supervision *it)
 
 /* ---- Messages ------------------------------------------------------------------------------------ */
 
-/* The answer of a start: another than expected is one of a start that was given up. */
+/* The actor of start @entry runs. It is watched if it is still wanted, also where it is known already: its HALTED can
+ * come first. False: no memory to watch it. */
+static bool take_on(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_start_entry *entry, ths_ref who)
+{
+    const struct thsi_child_status *child = &it->core.children[entry->child];
+    char name[96], node[32];
+
+    if (!ths_ref_equal(child->who, who) &&
+        !(child->state == THSI_CHILD_STARTING && child->start_id == entry->start_id))
+        return true; /* the decision will have it ended */
+    note(ctx, INFO, "%s runs on %s", label(it, entry->child, name, sizeof name),
+         node_name(ctx, it, who.node, node, sizeof node));
+    it->monitors[entry->child] = ths_monitor(ctx, who);
+    return it->monitors[entry->child].value != 0;
+}
+
+/* The answer of a start. */
 THS_ON_REPLY(ths_supervisor, ths_supervisor_spawned, ths_spawned)
 {
     struct thsi_supervision *it = self->it;
     struct thsi_supervisor_event event = { .type = THSI_SUPERVISOR_START_FAILED, .err = err };
-    struct thsi_start_entry *entry = NULL;
+    struct thsi_start_entry entry = { 0 };
     char name[96], node[32];
 
-    for (size_t i = 0; i < sizeof it->starts / sizeof it->starts[0]; i++) {
-        if (it->starts[i].ask == ctx->ask_id)
-            entry = &it->starts[i];
+    for (size_t i = 0; i < sizeof it->starts / sizeof it->starts[0] && entry.ask == 0; i++) {
+        if (it->starts[i].ask != ctx->ask_id)
+            continue;
+        entry = it->starts[i];
+        it->starts[i].ask = 0;
     }
-    if (!entry) {
-        if (err == THS_OK)
-            order(ctx, THSI_FINISH, reply->who, THSI_NO_CHILD);
-        return;
-    }
-    event.child = entry->child;
-    event.start_id = entry->start_id;
-    entry->ask = 0;
-    (void)label(it, event.child, name, sizeof name);
-    if (err == THS_OK) {
-        bool is_wanted = it->core.children[event.child].state == THSI_CHILD_STARTING &&
-                         it->core.children[event.child].start_id == event.start_id;
+    event.child = entry.child;
+    event.start_id = entry.start_id;
+    if (err == THS_OK && entry.ask != 0 && take_on(ctx, it, &entry, reply->who)) {
         event.type = THSI_SUPERVISOR_STARTED;
         event.who = reply->who;
-        note(ctx, INFO, "%s runs on %s", name, node_name(ctx, it, reply->who.node, node, sizeof node));
-        if (is_wanted)
-            it->monitors[event.child] = ths_monitor(ctx, reply->who);
-        if (is_wanted && it->monitors[event.child].value == 0) {
-            order(ctx, THSI_FINISH, reply->who, event.child);
-            event.type = THSI_SUPERVISOR_START_FAILED;
-            event.err = THS_NOMEM;
-        }
-    } else {
-        note(ctx, WARN, "%s does not start on %s: %s", name,
+    } else if (err == THS_OK) {
+        order(ctx, it, THSI_FINISH, reply->who, THSI_NO_CHILD);
+        event.err = THS_NOMEM;
+    } else if (entry.ask != 0) {
+        note(ctx, WARN, "%s does not start on %s: %s", label(it, event.child, name, sizeof name),
              node_name(ctx, it, it->core.children[event.child].place, node, sizeof node), ths_err_text(err));
     }
-    decide(ctx, it, event);
+    if (entry.ask != 0)
+        decide(ctx, it, event);
 }
 
 THS_ON(ths_supervisor, ths_supervise_start)
@@ -354,10 +365,12 @@ THS_ON(ths_supervisor, ths_down)
 /* Asked to stop, or the actor that it is linked to has ended. */
 THS_ON(ths_supervisor, ths_exited)
 {
+    bool stopping = atomic_load_explicit(&ctx->node->stopping, memory_order_acquire);
+
     if (!self->it || msg->reason == THS_REASON_NORMAL)
         return;
     self->it->exit_reason = (enum ths_reason)msg->reason;
-    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_STOP });
+    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_STOP, .hurry = stopping });
 }
 
 /* Children whose supervisor ends with them running end themselves: the runtime sees to that. */
@@ -371,113 +384,10 @@ THS_ON(ths_supervisor, ths_stopping)
 THS_BEHAVIOUR(ths_supervisor, ths_supervise_start, ths_supervisor_tick, ths_members_changed, ths_child_halted, ths_down,
               ths_exited, ths_stopping)
 
-/* ---- The interface --------------------------------------------------------------------------------- */
-
-static bool knows_behaviour(void *arg, const char *behaviour)
+enum ths_err thsi_supervisor_spawn(struct ths_ctx *ctx, const char *name, bool link, uint64_t token, ths_ref *out)
 {
-    struct ths_node *node = arg;
+    const struct ths_spawn_options options = { .name = name, .link = link, .trap_exits = true,
+                                               .start = THS_MSG(ths_supervise_start, .token = token) };
 
-    return thsi_names_get(&node->behaviours, behaviour, NULL, NULL);
-}
-
-/* Free what killed supervisors left behind. */
-static void sweep(struct ths_node *node)
-{
-    struct thsi_supervisors *supervisors = &node->supervisors;
-    struct thsi_supervision **link = &supervisors->first, *left = NULL, *next;
-    enum ths_err err;
-
-    (void)pthread_mutex_lock(&supervisors->lock);
-    while (*link) {
-        struct thsi_supervision *supervision = *link;
-        if (ths_ref_is_nobody(supervision->ref) || thsi_actor_find(node, supervision->ref, &err)) {
-            link = &supervision->next;
-        } else {
-            *link = supervision->next;
-            supervision->next = left;
-            left = supervision;
-        }
-    }
-    (void)pthread_mutex_unlock(&supervisors->lock);
-    for (; left; left = next) {
-        next = left->next;
-        thsi_supervision_destroy(node->env, left);
-    }
-}
-
-/* Put it into the list. Returns its token. */
-static uint64_t list(struct thsi_supervisors *supervisors, struct thsi_supervision *supervision)
-{
-    uint64_t token;
-
-    (void)pthread_mutex_lock(&supervisors->lock);
-    token = supervision->token = supervisors->next_token++;
-    supervision->next = supervisors->first;
-    supervisors->first = supervision;
-    (void)pthread_mutex_unlock(&supervisors->lock);
-    return token;
-}
-
-/* The actor may not have claimed it yet; its counters are to be found already. It may also have ended. */
-static void set_ref(struct thsi_supervisors *supervisors, uint64_t token, ths_ref ref)
-{
-    struct thsi_supervision *supervision;
-
-    (void)pthread_mutex_lock(&supervisors->lock);
-    for (supervision = supervisors->first; supervision; supervision = supervision->next) {
-        if (supervision->token == token)
-            supervision->ref = ref;
-    }
-    (void)pthread_mutex_unlock(&supervisors->lock);
-}
-
-ths_ref thsp_supervise(struct ths_ctx *ctx, const struct ths_child *children, size_t count,
-                       const struct ths_supervisor_options *options, enum ths_err *err)
-{
-    struct ths_node *node = ctx->node;
-    struct thsi_supervision *supervision;
-    ths_ref ref = THS_NOBODY;
-    char why[256] = "";
-    enum ths_err result;
-
-    sweep(node);
-    result = thsi_supervision_create(node->env, node->uid, children, count, options, knows_behaviour, node, why,
-                                     sizeof why, &supervision);
-    if (result == THS_OK) {
-        uint64_t token = list(&node->supervisors, supervision);
-        const struct ths_spawn_options spawn = { .name = options->name, .link = options->link, .trap_exits = true,
-                                                 .start = THS_MSG(ths_supervise_start, .token = token) };
-        result = thsp_try_spawn(ctx, &ths_supervisor_behaviour, &spawn, &ref);
-        if (result == THS_OK) {
-            set_ref(&node->supervisors, token, ref);
-        } else {
-            (void)snprintf(why, sizeof why, "%s", ths_err_text(result));
-            thsi_supervision_release(&node->supervisors, node->env, supervision);
-        }
-    }
-    if (result != THS_OK)
-        thsi_log(node, THS_LOG_ERROR, "supervisor", "%s is not started: %s", options->name ? options->name : "-", why);
-    if (err)
-        *err = result;
-    return result == THS_OK ? ref : THS_NOBODY;
-}
-
-enum ths_err ths_supervisor_stats(struct ths_node *node, ths_ref supervisor, struct ths_supervisor_stats *out)
-{
-    struct thsi_supervision *supervision;
-    enum ths_err err = THS_INVALID;
-
-    *out = (struct ths_supervisor_stats){ 0 };
-    if (supervisor.node != node->uid)
-        return THS_INVALID;
-    if (!thsi_actor_find(node, supervisor, &err))
-        return THS_GONE;
-    (void)pthread_mutex_lock(&node->supervisors.lock);
-    supervision = node->supervisors.first;
-    while (supervision && !ths_ref_equal(supervision->ref, supervisor))
-        supervision = supervision->next;
-    if (supervision)
-        *out = supervision->stats;
-    (void)pthread_mutex_unlock(&node->supervisors.lock);
-    return supervision ? THS_OK : THS_INVALID;
+    return thsp_try_spawn(ctx, &ths_supervisor_behaviour, &options, out);
 }

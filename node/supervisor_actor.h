@@ -85,4 +85,8 @@ enum ths_err thsi_supervision_create(struct ths_env *env, uint64_t self, const s
 /* The reverse of create, of one that is not listed. NULL is ignored. */
 void thsi_supervision_destroy(struct ths_env *env, struct thsi_supervision *supervision);
 
+/* Spawn the actor that will claim the supervision with this token. Errors: those of a spawn. */
+THS_MUST_CHECK
+enum ths_err thsi_supervisor_spawn(struct ths_ctx *ctx, const char *name, bool link, uint64_t token, ths_ref *out);
+
 #endif /* THSI_NODE_SUPERVISOR_ACTOR_H */

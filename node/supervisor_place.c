@@ -4,9 +4,7 @@
  * their way (pending, or stopping in order to move) have no load yet; before it is decided whether one more must
  * move, they are dealt out as they will be later, so that no instance moves for nothing. */
 
-#include "node/supervisor.h"
-
-#include <assert.h>
+#include "node/supervisor_internal.h"
 
 static bool has_load(const struct thsi_child_status *child)
 {

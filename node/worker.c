@@ -90,11 +90,8 @@ static void push_to_ring(struct thsi_worker *worker, struct thsi_actor *actor)
 
     if (!thsi_ring_push(&worker->ring, actor))
         thsi_injector_push(&node->injector, actor);
-    if (node->workers_count == 1)
-        return;
-    /* Between the push and the look at `idle`: see worker.h. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&node->shared->idle, memory_order_relaxed))
+    /* After the push, and both sequentially consistent: see worker.h. */
+    if (atomic_load_explicit(&node->shared->idle, memory_order_seq_cst))
         wake_one(node, &worker->stats);
 }
 

@@ -12,7 +12,8 @@ extern "C" {
 /* Every text option that is NULL is taken from the environment variable named beside it, if set. */
 struct ths_cluster_options {
     const char *bind;        /* THIASOS_BIND: "tcp://HOST:PORT"; PORT may be 0. NULL: "tcp://127.0.0.1:7400" */
-    const char *advertise;   /* THIASOS_ADVERTISE: "HOST:PORT" that members spread; NULL: host name (loopback: 127.0.0.1) and port */
+    const char *advertise;   /* THIASOS_ADVERTISE: "HOST:PORT" that members spread; NULL: host name (loopback:
+                              * 127.0.0.1) and port */
     const char *seeds;       /* THIASOS_SEEDS: "HOST[:PORT],..." ; names may have several addresses; "" or NULL: first node */
     const char *key_file;    /* THIASOS_KEY_FILE: needed to bind beyond loopback */
     const char *cluster;     /* THIASOS_CLUSTER: name of the cluster, "thiasos" */
@@ -37,7 +38,14 @@ THS_API void ths_cluster_leave(struct ths_node *node);
 /* "tcp://HOST:PORT" really bound. Lends until the node stops; NULL without a cluster. */
 THS_API const char *ths_cluster_endpoint(struct ths_node *node);
 
-enum ths_member_state { THS_MEMBER_JOINING, THS_MEMBER_UP, THS_MEMBER_SUSPECT, THS_MEMBER_LEAVING, THS_MEMBER_DEAD, THS_MEMBER_LEFT };
+enum ths_member_state {
+    THS_MEMBER_JOINING,
+    THS_MEMBER_UP,
+    THS_MEMBER_SUSPECT,
+    THS_MEMBER_LEAVING,
+    THS_MEMBER_DEAD,
+    THS_MEMBER_LEFT
+};
 
 /* "joining", "up", ... Lends a constant. */
 THS_API const char *ths_member_state_text(enum ths_member_state state);
@@ -51,7 +59,7 @@ struct ths_member_info {
     bool self;
 };
 
-/* Visit the members known now, this node first. Returns their number. Thread: any. */
+/* Visit the members known now, this node first. Returns their number. @visit may be NULL. Thread: any. */
 THS_API size_t ths_cluster_members(struct ths_node *node,
                                    void (*visit)(void *arg, const struct ths_member_info *member), void *arg);
 

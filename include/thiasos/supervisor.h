@@ -50,7 +50,8 @@ struct ths_supervisor_options {
 
 #ifndef __cplusplus
 /* ths_supervise(where, children, .strategy = THS_ONE_FOR_ALL): children is an array. Returns the supervisor's ref, or
- * THS_NOBODY (logged: UNSUPPORTED, INVALID, NOMEM, NAME_TAKEN). Copies the specifications. */
+ * THS_NOBODY (logged: UNSUPPORTED, INVALID, TOO_MANY children, NOMEM, NAME_TAKEN, those of a start message). Copies the
+ * specifications. */
 #define ths_supervise(where, ...) THSP_SUPERVISE(where, __VA_ARGS__, .thsp_end = 0)
 #define THSP_SUPERVISE(where, children, ...)                                                        \
     thsp_supervise(THSP_WHERE(where), children, sizeof(children) / sizeof((children)[0]),           \
@@ -66,7 +67,7 @@ THS_API ths_ref thsp_supervise(struct ths_ctx *ctx, const struct ths_child *chil
 
 /* What a supervisor has done so far. Errors: GONE, INVALID (not a supervisor of this node). Thread: any. */
 struct ths_supervisor_stats {
-    uint64_t restarts;      /* in place and elsewhere */
+    uint64_t restarts;      /* in place and elsewhere; moves that keep the spread even are none */
     uint64_t failovers;     /* of those: on another node */
     uint32_t running;       /* children that run now */
     uint32_t wanted;
