@@ -1,0 +1,219 @@
+/* Driver: the one network task of a node. Boring on purpose: what happened goes in, the cores are stepped, what they want
+ * is carried out.
+ *
+ * A step takes a bounded number of the transport's events, then whatever else waits: orders of other threads, frames the
+ * transport gave back, peers with something to send, resolved names, timers. It behaves the same whether a thread of its
+ * own runs it (main) or the simulator picks it.
+ *
+ * The cores (membership, groups) and the watchers are shared with the threads that call the API, under one mutex.
+ * Under it packets leave in the order of the cores' steps and watchers are told in the order of the changes. Locks: the
+ * driver's mutex, then those of remote.h. Links belong to the driver's thread alone.
+ *
+ *   driver.c          the task: step, deadlines, waking
+ *   driver_links.c    links: accepted, dialed, verified, admitted, closed
+ *   driver_send.c     frames out, acknowledgements
+ *   driver_receive.c  bytes in: frames to records, gossip to the cores
+ *   driver_members.c  membership's updates: packets, dials, burials, seeds
+ *   watchers.c        actors that are told of changes */
+
+#ifndef THSI_CLUSTER_DRIVER_H
+#define THSI_CLUSTER_DRIVER_H
+
+#include "cluster/groups.h"
+#include "cluster/link.h"
+#include "cluster/membership.h"
+#include "cluster/remote.h"
+#include "cluster/resolver.h"
+#include "cluster/watchers.h"
+
+#define THSI_UNVERIFIED_MAX 64u                 /* dialed by strangers; the oldest is closed beyond that */
+#define THSI_SEED_DIALS_MAX 64u
+#define THSI_SHAKE_NS UINT64_C(5000000000)      /* a handshake that takes longer is closed */
+#define THSI_SEEDS_NOTE_NS UINT64_C(30000000000) /* seeds that do not answer are complained of at once, then seldom */
+#define THSI_LINK_BUCKETS 256u
+#define THSI_IN_FLIGHT_MAX 16u                  /* frames of a link with the transport */
+
+enum thsi_stage {
+    THSI_STAGE_DIALING, /* no stream yet */
+    THSI_STAGE_HELLO,   /* the handshake is under way */
+    THSI_STAGE_WELCOME, /* verified; the other side's first frame says whether we are admitted */
+    THSI_STAGE_UP
+};
+
+struct thsi_driver_link {
+    thsi_link id;
+    struct thsi_driver_link *next_in_bucket;
+    size_t place;               /* in the driver's array */
+    enum thsi_stage stage;
+    bool dialed;                /* by this node */
+    bool asked_for;             /* by membership, which waits for how the dial ends */
+    uint64_t uid;               /* whom it is dialed for, then who is there; 0: not known */
+    uint64_t begun_ns;
+    char address[64];           /* numeric, if known */
+    struct thsi_link_core core; /* from HELLO on */
+    struct thsi_peer *peer;     /* UP */
+    struct thsi_outframe *stuck; /* sealed; the transport had no room for it */
+    unsigned in_flight;         /* frames of its outbox with the transport */
+    bool holds;                 /* its peer was taken from the list of dirty ones, and is not given back yet */
+    bool waiting;               /* something is to be sent that could not be yet */
+    bool drain;                 /* what was sent last should still go out when the link is closed */
+    uint64_t acked;             /* the highest acknowledgement that came */
+};
+
+/* What other threads want of the driver. */
+enum { THSI_ORDER_LEAVE = 1u, THSI_ORDER_STOP = 2u, THSI_ORDER_DROP = 4u };
+
+enum thsi_driver_phase {
+    THSI_DRIVER_RUNNING,
+    THSI_DRIVER_LEAVING,
+    THSI_DRIVER_LEFT,    /* or buried: no links, nothing is sent; the node lives on alone */
+    THSI_DRIVER_STOPPED  /* the task's main has returned */
+};
+
+struct thsi_driver_options {
+    struct thsi_identity self;           /* id and version are filled in */
+    const char *cluster;                 /* copied */
+    const struct thsi_cluster_key *key;  /* copied */
+    const struct thsi_seeds *seeds;      /* copied */
+    unsigned heartbeat_ms, suspect_ms, bury_ms;
+    bool bury_exits;
+};
+
+struct thsi_driver_packet {
+    const uint8_t *bytes; /* in the frame at hand */
+    uint32_t len;
+};
+
+struct thsi_driver {
+    struct thsi_task task;               /* first: the task is the driver */
+    struct thsi_runtime *runtime;
+    struct thsi_transport *transport;
+    struct thsi_frames *frames;
+    struct thsi_remote *remote;
+    struct thsi_resolver *resolver;
+    struct thsi_cluster_key key;
+    char cluster[256];
+    bool bury_exits;
+
+    /* Any thread. */
+    _Atomic uint32_t asleep;             /* the driver waits, or is about to: interrupt it */
+    _Atomic uint32_t orders;
+    _Atomic uint32_t frames_back;
+    _Atomic uint32_t phase;              /* enum thsi_driver_phase; parked on */
+    _Atomic uint64_t closed_for[32];     /* links closed, by enum ths_err; for statistics and tests */
+
+    pthread_mutex_t mutex;               /* over the cores and the watchers */
+    struct thsi_membership *membership;
+    struct thsi_groups *groups;
+    struct thsi_watchers watchers;
+    uint64_t members_version;
+
+    /* The driver's own. */
+    struct thsi_identity self;           /* as membership knows it; lent to the links */
+    struct thsi_seeds seeds;
+    uint64_t seeds_note_ns;              /* when to complain of seeds again */
+    uint64_t now_ns;                     /* of this step */
+    struct thsi_driver_link **links;     /* in no order */
+    size_t links_count, links_cap;
+    struct thsi_driver_link *buckets[THSI_LINK_BUCKETS];
+    unsigned unverified;                 /* links dialed by others and not verified */
+    unsigned seed_dials;
+    unsigned waiting;                    /* links that wait */
+    uint64_t ack_due_ns, shake_due_ns, expire_due_ns; /* not later than the earliest of each */
+    struct thsi_membership_event *events; /* for the membership, once the present step is done with */
+    size_t events_count, events_cap;
+    struct thsi_driver_packet *packets;  /* membership's, of the frame at hand */
+    size_t packets_count, packets_cap;
+    enum ths_err packet_err;             /* what groups said of a packet of the frame at hand */
+    enum ths_err self_buried;            /* OK, or to be acted upon */
+    bool left_done;
+    struct thsi_note_limit bad_notes, loss_notes, flood_notes;
+    uint64_t refusal_note_ns;            /* when to complain of refusals again */
+};
+
+/* Borrows both for the driver's life; who destroys it says what becomes of the transport. Gives; thsi_driver_destroy.
+ * NULL when memory is out. */
+struct thsi_driver *thsi_driver_create(struct thsi_runtime *runtime, struct thsi_transport *transport,
+                                       const struct thsi_driver_options *options);
+
+/* Start the tasks. Errors: NOMEM, IO. */
+THS_MUST_CHECK enum ths_err thsi_driver_start(struct thsi_driver *driver);
+
+/* Have it do what @order says, and look at once. Thread: any. */
+void thsi_driver_order(struct thsi_driver *driver, uint32_t order);
+
+/* Wait until @phase is reached or @timeout_ns passed. Thread: any but the driver's and a worker. */
+bool thsi_driver_await(struct thsi_driver *driver, enum thsi_driver_phase phase, uint64_t timeout_ns);
+
+/* Stop the tasks, close all links without a word, free all, the transport only if @with_transport. Not before nobody
+ * calls the router any more. */
+void thsi_driver_destroy(struct thsi_driver *driver, bool with_transport);
+
+/* There may be something to do. Thread: any. */
+void thsi_driver_wake(struct thsi_driver *driver);
+
+static inline enum thsi_driver_phase thsi_driver_phase_now(struct thsi_driver *driver)
+{
+    return (enum thsi_driver_phase)atomic_load_explicit(&driver->phase, memory_order_acquire);
+}
+
+/* ---- Between the driver's files; thread: the driver's ---------------------------------------- */
+
+/* driver_links.c */
+struct thsi_driver_link *thsi_driver_find(struct thsi_driver *driver, thsi_link id);
+void thsi_driver_accepted(struct thsi_driver *driver, thsi_link id, const char *address);
+void thsi_driver_dialed(struct thsi_driver *driver, struct thsi_driver_link *link);
+/* Dial the numeric @address; @uid 0: a seed. Errors: those of the transport. */
+THS_MUST_CHECK enum ths_err thsi_driver_dial(struct thsi_driver *driver, uint64_t uid, const char *address);
+void thsi_driver_asked(struct thsi_driver *driver, struct thsi_driver_link *link);
+void thsi_driver_verified(struct thsi_driver *driver, struct thsi_driver_link *link);
+/* The first frame after the verification came, empty or not. False: it was a refusal, or the link is not wanted; it is
+ * gone then. */
+bool thsi_driver_welcomed(struct thsi_driver *driver, struct thsi_driver_link *link, const uint8_t *payload, size_t len);
+/* The link ends. @by_us: the transport does not know it yet. @link is gone afterwards. */
+void thsi_driver_close(struct thsi_driver *driver, struct thsi_driver_link *link, enum thsi_link_end end, bool by_us);
+/* As above, without telling the membership. */
+void thsi_driver_end(struct thsi_driver *driver, struct thsi_driver_link *link, bool by_us);
+/* As close, because of @err in what came over it; counted and noted. */
+void thsi_driver_bad_link(struct thsi_driver *driver, struct thsi_driver_link *link, enum ths_err err, uint64_t missing);
+void thsi_driver_close_all(struct thsi_driver *driver);
+/* Close handshakes that take too long. */
+void thsi_driver_check_handshakes(struct thsi_driver *driver);
+
+/* driver_send.c */
+/* Send the few bytes of a handshake. False: they could not be sent, close the link. */
+bool thsi_driver_send_out(struct thsi_driver *driver, struct thsi_driver_link *link);
+/* Seal and send a small payload of lane NODE outside of the outbox; empty: an acknowledgement, a proof, a welcome. */
+bool thsi_driver_send_small(struct thsi_driver *driver, struct thsi_driver_link *link, const uint8_t *payload, size_t len);
+/* Send what the link's outbox holds, as far as it goes. May close the link. Only the holder of a dirty peer gives it back:
+ * who does not hold it must not, as it may be in the list. */
+void thsi_driver_flush(struct thsi_driver *driver, struct thsi_driver_link *link);
+void thsi_driver_flush_waiting(struct thsi_driver *driver);
+bool thsi_driver_take_dirty(struct thsi_driver *driver);
+bool thsi_driver_take_frames(struct thsi_driver *driver);
+void thsi_driver_send_acks(struct thsi_driver *driver);
+void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char *name, const struct thsi_outbox_loss *loss);
+
+/* driver_receive.c */
+void thsi_driver_data(struct thsi_driver *driver, thsi_link id, const uint8_t *data, size_t len);
+void thsi_driver_gossip(void *arg, struct thsi_peer *peer, const uint8_t *packet, size_t len);
+void thsi_driver_bye(void *arg, struct thsi_peer *peer);
+
+/* driver_members.c */
+/* Step the membership and carry out what it wants. */
+enum ths_err thsi_driver_step_membership(struct thsi_driver *driver, const struct thsi_membership_event *event);
+/* Queue an event for after the present step; run what is queued. */
+void thsi_driver_later(struct thsi_driver *driver, const struct thsi_membership_event *event);
+bool thsi_driver_run_events(struct thsi_driver *driver);
+/* A session is up: tell both cores. Errors: close the link. */
+THS_MUST_CHECK enum ths_err thsi_driver_session_up(struct thsi_driver *driver, const struct thsi_identity *identity);
+/* Carry out an update of the groups. Under the mutex; @ctx is the running actor's, or NULL. Thread: any. */
+void thsi_driver_groups_update(struct thsi_driver *driver, const struct thsi_groups_update *update, struct ths_ctx *ctx);
+void thsi_driver_pass_time(struct thsi_driver *driver);
+uint64_t thsi_driver_members_deadline(struct thsi_driver *driver);
+void thsi_driver_resolved(struct thsi_driver *driver, const struct thsi_resolution *resolution);
+/* Leave everybody: all others are lost to this node. */
+void thsi_driver_part(struct thsi_driver *driver);
+bool thsi_driver_is_alone(struct thsi_driver *driver);
+
+#endif /* THSI_CLUSTER_DRIVER_H */

@@ -1,0 +1,414 @@
+/* Receiving: the records of an opened frame become signals for the runtime.
+ *
+ * One pass, no allocation but for an arena that grows to what the largest body needed. */
+
+#include "cluster/remote.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define ARENA_KEPT (1024u * 1024)
+
+/* What is the same for all records of a frame. */
+struct receiving {
+    struct thsi_remote *remote;
+    struct thsi_peer *peer;
+    uint64_t uid;                  /* of the peer when the frame came */
+    struct thsi_unpacker unpacker;
+    struct thsi_envelope envelope;
+};
+
+/* ---- Answers ---------------------------------------------------------------------------- */
+
+/* Send an answer of this node's own. If that is refused too, the link is in a state in which the asker's deadline and
+ * the loss of the link say the rest. */
+static void answer(struct thsi_remote *remote, const struct thsi_signal *signal)
+{
+    enum ths_err err = thsi_remote_send(remote, signal);
+
+    (void)err;
+}
+
+static void flush_refused(struct thsi_remote *remote)
+{
+    if (remote->refused.id > 0)
+        answer(remote, &remote->refused);
+    remote->refused.id = 0;
+}
+
+/* Gather the refusal of a tell from @from to @whom: a row of equal ones goes as one record with their number. */
+static void refuse_tell(struct thsi_remote *remote, ths_ref whom, ths_ref from, enum ths_err err)
+{
+    struct thsi_signal *refused = &remote->refused;
+
+    if (refused->id > 0 && refused->err == err && ths_ref_equal(refused->from, whom) &&
+        ths_ref_equal(refused->to, from)) {
+        refused->id++;
+        return;
+    }
+    flush_refused(remote);
+    *refused = (struct thsi_signal){ .kind = THSI_REFUSED, .from = whom, .to = from, .err = err, .id = 1 };
+}
+
+/* ---- Types ------------------------------------------------------------------------------ */
+
+static enum ths_err reserve_types(struct receiving *at, uint32_t number)
+{
+    struct thsi_peer *peer = at->peer;
+    struct ths_env *env = at->remote->runtime->env;
+    uint32_t count = peer->types_in_count ? peer->types_in_count : 32;
+    struct thsi_type_in *types;
+
+    if (number == 0 || number > THSI_TYPES_MAX)
+        return THS_MALFORMED;
+    if (number < peer->types_in_count)
+        return THS_OK;
+    while (count <= number)
+        count *= 2;
+    types = env->memory(env, peer->types_in, count * sizeof *types);
+    if (!types)
+        return THS_NOMEM;
+    memset(types + peer->types_in_count, 0, (count - peer->types_in_count) * sizeof *types);
+    peer->types_in = types;
+    peer->types_in_count = count;
+    return THS_OK;
+}
+
+static enum ths_err pack_refusal(const void *record, uint64_t number, struct thsi_packer *packer)
+{
+    (void)number;
+    return thsi_envelope_pack(record, packer);
+}
+
+static enum ths_err refuse_type(struct receiving *at, enum ths_err why, const struct thsi_type_info *ours)
+{
+    const struct thsi_envelope envelope = {
+        .kind = THSI_RECORD_TYPE_REFUSED,
+        .type_number = at->envelope.type_number,
+        .err = (uint32_t)why,
+        .version = ours ? ours->version : 0,
+        .fingerprint = ours ? ours->fingerprint : 0,
+    };
+    enum ths_err err;
+
+    (void)pthread_mutex_lock(&at->peer->mutex);
+    err = thsi_outbox_put(&at->peer->outbox, THSI_CLASS_NODE, pack_refusal, &envelope);
+    thsi_remote_unlock_dirty(at->remote, at->peer);
+    return err == THS_FULL ? THS_OK : err; /* unsaid: then each of its messages is refused alone */
+}
+
+static enum ths_err type_announced(struct receiving *at)
+{
+    const struct thsi_envelope *envelope = &at->envelope;
+    const struct thsi_type_info *info;
+    enum ths_err err = reserve_types(at, envelope->type_number), found;
+
+    if (err != THS_OK || !envelope->text)
+        return err != THS_OK ? err : THS_MALFORMED;
+    found = thsi_type_find(envelope->text, envelope->version, envelope->fingerprint, &info);
+    at->peer->types_in[envelope->type_number] =
+        (struct thsi_type_in){ .info = found == THS_OK ? info : NULL, .err = found };
+    return found == THS_OK ? THS_OK : refuse_type(at, found, info);
+}
+
+static void note_type_refused(struct receiving *at, const struct thsi_type_info *info, enum ths_err err)
+{
+    const struct thsi_runtime *runtime = at->remote->runtime;
+    const struct thsi_envelope *envelope = &at->envelope;
+    uint64_t held_back;
+
+    if (!thsi_note_allowed(&at->remote->type_notes, runtime->env->now_ns(runtime->env), &held_back))
+        return;
+    if (err == THS_TYPE_MISMATCH)
+        thsi_note(runtime, THS_LOG_WARN, "types",
+                  "%s declares %s differently: version %u %016" PRIx64 " there, version %u %016" PRIx64
+                  " on %s; build both from one declaration (%" PRIu64 " such lines held back)",
+                  at->peer->name, info->name, (unsigned)envelope->version, envelope->fingerprint,
+                  (unsigned)info->version, info->fingerprint, runtime->name, held_back);
+    else
+        thsi_note(runtime, THS_LOG_WARN, "types",
+                  "%s does not know message %s version %u of %s; its program does not use it (%" PRIu64
+                  " such lines held back)",
+                  at->peer->name, info->name, (unsigned)info->version, runtime->name, held_back);
+}
+
+/* The other node refuses a type of ours: from now on it is refused here, before it is packed. */
+static enum ths_err type_refused(struct receiving *at)
+{
+    struct ths_env *env = at->remote->runtime->env;
+    struct thsi_peer *peer = at->peer;
+    uint32_t number = at->envelope.type_number;
+    enum ths_err err = at->envelope.err == THS_TYPE_MISMATCH ? THS_TYPE_MISMATCH : THS_UNKNOWN_TYPE;
+    bool known;
+
+    (void)pthread_mutex_lock(&peer->mutex);
+    known = number < peer->types_out_count && peer->types_out[number].announced;
+    if (known) {
+        peer->types_out[number].refused = (uint16_t)err;
+        peer->types_out[number].refused_ns = env->now_ns(env);
+    }
+    (void)pthread_mutex_unlock(&peer->mutex);
+    if (!known)
+        return THS_MALFORMED;
+    note_type_refused(at, thsi_type_by_id(number), err);
+    return THS_OK;
+}
+
+/* ---- Bodies ----------------------------------------------------------------------------- */
+
+static enum ths_err reserve_arena(struct thsi_remote *remote, size_t room)
+{
+    struct ths_env *env = remote->runtime->env;
+    struct thsi_arena *arena = &remote->arena;
+    uint8_t *base;
+
+    arena->used = 0;
+    if (room <= arena->cap)
+        return THS_OK;
+    base = env->memory(env, NULL, room);
+    if (!base)
+        return THS_NOMEM;
+    (void)env->memory(env, arena->base, 0);
+    arena->base = base;
+    arena->cap = room;
+    return THS_OK;
+}
+
+/* A rare large frame does not hold its memory for ever. When there is none to go back to, the large one stays. */
+static void trim_arena(struct thsi_remote *remote)
+{
+    struct ths_env *env = remote->runtime->env;
+    uint8_t *base;
+
+    if (remote->arena.cap <= ARENA_KEPT)
+        return;
+    base = env->memory(env, NULL, ARENA_KEPT);
+    if (!base)
+        return;
+    (void)env->memory(env, remote->arena.base, 0);
+    remote->arena = (struct thsi_arena){ .base = base, .cap = ARENA_KEPT };
+}
+
+/* Take the body of the record at hand. *@refused says why it cannot be delivered, though the stream is in order: its
+ * type is not known here as it is there, or it is over a bound of ours.
+ * Errors: MALFORMED, NOMEM: close the link. */
+static enum ths_err take_body(struct receiving *at, struct ths_type **type, void **body, enum ths_err *refused)
+{
+    uint32_t number = at->envelope.type_number;
+    const struct thsi_type_in *known = number < at->peer->types_in_count ? &at->peer->types_in[number] : NULL;
+    struct thsi_unpacker before = at->unpacker;
+    uint32_t fields_left = at->envelope.fields_left;
+    enum ths_err err;
+
+    *type = NULL;
+    *body = NULL;
+    *refused = THS_OK;
+    if (number == 0)
+        return THS_OK;
+    if (!known || (!known->info && known->err == THS_OK))
+        return THS_MALFORMED; /* never announced */
+    if (known->info) {
+        err = reserve_arena(at->remote, known->info->flat ? known->info->size + 8u
+                                                          : thsi_schema_room(known->info,
+                                                                             thsi_unpack_left(&at->unpacker)));
+        if (err != THS_OK)
+            return err;
+        err = thsi_envelope_unpack_body(&at->envelope, &at->unpacker, known->info, &at->remote->arena, body);
+        if (err != THS_TOO_BIG) {
+            *type = known->info->type;
+            return err;
+        }
+    }
+    *refused = known->info ? THS_TOO_BIG : known->err;
+    at->unpacker = before;
+    at->envelope.fields_left = fields_left;
+    return thsi_envelope_unpack_body(&at->envelope, &at->unpacker, NULL, NULL, body);
+}
+
+/* ---- Records ---------------------------------------------------------------------------- */
+
+static uint64_t deadline_of(struct thsi_remote *remote, uint64_t remaining_ms)
+{
+    struct ths_env *env = remote->runtime->env;
+
+    if (remaining_ms == THSI_REMAINING_NONE || remaining_ms > UINT64_MAX / 2000000)
+        return UINT64_MAX;
+    return env->now_ns(env) + remaining_ms * 1000000;
+}
+
+/* Numbers of a newer peer that this version has no name for. */
+static enum ths_err known_err(uint32_t err)
+{
+    return err <= THS_SUPERSEDED ? (enum ths_err)err : THS_REFUSED;
+}
+
+static struct thsi_signal signal_of(const struct receiving *at)
+{
+    const struct thsi_envelope *envelope = &at->envelope;
+
+    return (struct thsi_signal){
+        .kind = (enum thsi_signal_kind)envelope->kind,
+        .from = { at->uid, envelope->from.slot, envelope->from.generation },
+        .to = { at->remote->runtime->uid, envelope->to.slot, envelope->to.generation },
+        .id = envelope->id,
+        .deadline_ns = UINT64_MAX,
+        .fence = envelope->fence,
+        .incarnation = envelope->incarnation,
+        .child = envelope->child,
+        .mailbox = envelope->mailbox,
+        .err = known_err(envelope->err),
+        .reason = envelope->reason <= THS_REASON_SIGNAL ? (enum ths_reason)envelope->reason : THS_REASON_CRASHED,
+        .certainty = envelope->certainty <= THS_ASSUMED ? (enum ths_certainty)envelope->certainty : THS_ASSUMED,
+        .text = envelope->text,
+        .name = envelope->name,
+    };
+}
+
+/* Deliver one tell. A refusal is told to the sender's node, many in a row as one. */
+static void deliver_tell(struct thsi_remote *remote, struct thsi_signal *signal)
+{
+    struct thsi_runtime *runtime = remote->runtime;
+    ths_ref from = signal->from;
+    enum ths_err err;
+
+    if (from.generation == 0)
+        signal->from = THS_NOBODY;
+    err = runtime->deliver(runtime, signal);
+    signal->from = from;
+    if (err != THS_OK)
+        refuse_tell(remote, signal->to, from, err);
+}
+
+static enum ths_err receive_tell(struct receiving *at)
+{
+    struct thsi_signal signal;
+    enum ths_err refused, err;
+    void *body;
+
+    signal = (struct thsi_signal){
+        .kind = THSI_TELL,
+        .from = { at->uid, at->envelope.from.slot, at->envelope.from.generation },
+        .to = { at->remote->runtime->uid, at->envelope.to.slot, at->envelope.to.generation },
+        .deadline_ns = UINT64_MAX,
+    };
+    err = take_body(at, &signal.type, &body, &refused);
+    if (err != THS_OK)
+        return err;
+    signal.body = body;
+    if (refused != THS_OK)
+        refuse_tell(at->remote, signal.to, signal.from, refused);
+    else if (!signal.type)
+        return THS_MALFORMED; /* a tell without a message */
+    else
+        deliver_tell(at->remote, &signal);
+    return THS_OK;
+}
+
+static enum ths_err receive_group_tell(struct receiving *at)
+{
+    struct thsi_signal signal = signal_of(at);
+    struct thsi_actor_id receiver;
+    enum ths_err refused, err;
+    void *body;
+
+    signal.kind = THSI_TELL;
+    err = take_body(at, &signal.type, &body, &refused);
+    if (err != THS_OK)
+        return err;
+    if (!signal.type && refused == THS_OK)
+        return THS_MALFORMED;
+    signal.body = body;
+    while (thsi_envelope_next_receiver(&at->envelope, &receiver)) {
+        signal.to.slot = receiver.slot;
+        signal.to.generation = receiver.generation;
+        if (refused != THS_OK)
+            refuse_tell(at->remote, signal.to, signal.from, refused);
+        else
+            deliver_tell(at->remote, &signal);
+    }
+    return THS_OK;
+}
+
+/* A request (ask, lookup, spawn) whose body cannot be read is answered as the actor would; a reply whose body cannot be
+ * read arrives as a refusal. */
+static enum ths_err receive_signal(struct receiving *at)
+{
+    struct thsi_runtime *runtime = at->remote->runtime;
+    struct thsi_signal signal = signal_of(at);
+    enum ths_err refused, err;
+    void *body;
+
+    err = take_body(at, &signal.type, &body, &refused);
+    if (err != THS_OK)
+        return err;
+    signal.body = body;
+    if (signal.kind == THSI_ASK && !signal.type && refused == THS_OK)
+        return THS_MALFORMED;
+    if (refused != THS_OK && signal.kind == THSI_REPLY) {
+        signal.err = refused;
+    } else if (refused != THS_OK) {
+        const struct thsi_signal reply = { .kind = THSI_REPLY, .from = signal.to, .to = signal.from, .id = signal.id,
+                                           .err = refused };
+        answer(at->remote, &reply);
+        return THS_OK;
+    }
+    if (signal.kind == THSI_ASK || signal.kind == THSI_LOOKUP || signal.kind == THSI_SPAWN)
+        signal.deadline_ns = deadline_of(at->remote, at->envelope.remaining_ms);
+    (void)runtime->deliver(runtime, &signal); /* what becomes of it leaves by itself */
+    return THS_OK;
+}
+
+/* Control records come again after a link was lost; a number that was acted upon is not acted upon twice. */
+static enum ths_err receive_control(struct receiving *at)
+{
+    if (at->envelope.number <= at->peer->control_seen)
+        return THS_OK;
+    at->peer->control_seen = at->envelope.number;
+    return receive_signal(at);
+}
+
+static enum ths_err receive_record(struct receiving *at)
+{
+    const struct thsi_remote_hooks *hooks = &at->remote->hooks;
+
+    switch ((int)at->envelope.kind) {
+    case THSI_RECORD_TELL:
+        return receive_tell(at);
+    case THSI_RECORD_GROUP_TELL:
+        return receive_group_tell(at);
+    case THSI_RECORD_TYPE:
+        return type_announced(at);
+    case THSI_RECORD_TYPE_REFUSED:
+        return type_refused(at);
+    case THSI_RECORD_GOSSIP:
+        if (!at->envelope.bytes)
+            return THS_MALFORMED;
+        hooks->gossip(hooks->arg, at->peer, at->envelope.bytes, at->envelope.bytes_len);
+        return THS_OK;
+    case THSI_RECORD_BYE:
+        hooks->bye(hooks->arg, at->peer);
+        return THS_OK;
+    default:
+        return thsi_envelope_is_control(at->envelope.kind) ? receive_control(at) : receive_signal(at);
+    }
+}
+
+enum ths_err thsi_remote_receive(struct thsi_remote *remote, struct thsi_peer *peer, const uint8_t *payload,
+                                 size_t len)
+{
+    struct receiving at = { .remote = remote, .peer = peer, .uid = peer->uid };
+    enum ths_err err = THS_OK;
+
+    thsi_unpacker_init(&at.unpacker, payload, len);
+    while (err == THS_OK && at.unpacker.at < at.unpacker.end) {
+        struct thsi_arena texts = { .base = remote->texts, .cap = sizeof remote->texts };
+        err = thsi_envelope_unpack(&at.envelope, &at.unpacker, &texts);
+        if (err == THS_OK)
+            err = receive_record(&at);
+        assert(peer->uid == at.uid); /* hooks bury nobody */
+    }
+    flush_refused(remote);
+    trim_arena(remote);
+    return err;
+}

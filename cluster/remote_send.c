@@ -1,0 +1,243 @@
+/* Sending: signals become records in the outbox of the node they are for. */
+
+#include "cluster/remote.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* After this a refused type is announced again: the other node may have come to know it since. */
+#define REFUSAL_NS UINT64_C(1000000000)
+
+static_assert((int)THSI_RECORD_TELL == THSI_TELL && (int)THSI_RECORD_REPLY == THSI_REPLY &&
+              (int)THSI_RECORD_DOWN == THSI_DOWN && (int)THSI_RECORD_SPAWN == THSI_SPAWN &&
+              (int)THSI_RECORD_REFUSED == THSI_REFUSED, "a signal's kind is its record's");
+
+/* ---- Types ------------------------------------------------------------------------------ */
+
+/* Intern the type and check the body, so that packing it can only fail for want of room. */
+static enum ths_err check_body(struct ths_type *type, const void *body, const struct thsi_type_info **info)
+{
+    *info = thsi_type_intern(type);
+    if (!*info)
+        return THS_NOMEM;
+    return (*info)->flat ? THS_OK : thsi_message_check(*info, body);
+}
+
+static enum ths_err pack_envelope(const void *record, uint64_t number, struct thsi_packer *packer)
+{
+    const struct thsi_envelope *envelope = record;
+    struct thsi_envelope numbered;
+
+    if (number == 0)
+        return thsi_envelope_pack(envelope, packer);
+    numbered = *envelope;
+    numbered.number = number;
+    return thsi_envelope_pack(&numbered, packer);
+}
+
+static enum ths_err announce(struct thsi_peer *peer, const struct thsi_type_info *info)
+{
+    const struct thsi_envelope envelope = {
+        .kind = THSI_RECORD_TYPE,
+        .type_number = info->id,
+        .text = info->name,
+        .version = info->version,
+        .fingerprint = info->fingerprint,
+    };
+
+    return thsi_outbox_put(&peer->outbox, THSI_CLASS_NODE, pack_envelope, &envelope);
+}
+
+static enum ths_err reserve_types(struct thsi_remote *remote, struct thsi_peer *peer, uint32_t number)
+{
+    struct ths_env *env = remote->runtime->env;
+    uint32_t count = peer->types_out_count ? peer->types_out_count : 32;
+    struct thsi_type_out *types;
+
+    if (number < peer->types_out_count)
+        return THS_OK;
+    while (count <= number)
+        count *= 2;
+    types = env->memory(env, peer->types_out, count * sizeof *types);
+    if (!types)
+        return THS_NOMEM;
+    memset(types + peer->types_out_count, 0, (count - peer->types_out_count) * sizeof *types);
+    peer->types_out = types;
+    peer->types_out_count = count;
+    return THS_OK;
+}
+
+/* A record with a body of this type is about to be packed: see that its number is announced before. What a peer without
+ * a link will need is announced when it gets one. Under the peer's mutex. */
+static enum ths_err use_type(struct thsi_remote *remote, struct thsi_peer *peer, const struct thsi_type_info *info)
+{
+    struct ths_env *env = remote->runtime->env;
+    enum ths_err err = reserve_types(remote, peer, info->id);
+    struct thsi_type_out *type;
+
+    if (err != THS_OK)
+        return err;
+    type = &peer->types_out[info->id];
+    if (type->refused != THS_OK) {
+        if (env->now_ns(env) - type->refused_ns < REFUSAL_NS)
+            return (enum ths_err)type->refused;
+        type->refused = THS_OK;
+        type->announced = false;
+    }
+    if (type->announced)
+        return THS_OK;
+    err = peer->linked ? announce(peer, info) : THS_OK;
+    type->announced = err == THS_OK;
+    return err;
+}
+
+enum ths_err thsi_remote_link_up(struct thsi_remote *remote, struct thsi_peer *peer)
+{
+    enum ths_err err = THS_OK;
+
+    (void)remote;
+    (void)pthread_mutex_lock(&peer->mutex);
+    for (uint32_t number = 1; number < peer->types_out_count && err == THS_OK; number++) {
+        const struct thsi_type_out *type = &peer->types_out[number];
+        if (type->announced && type->refused == THS_OK)
+            err = announce(peer, thsi_type_by_id(number));
+    }
+    peer->linked = err == THS_OK;
+    (void)pthread_mutex_unlock(&peer->mutex);
+    return err;
+}
+
+/* ---- Signals ---------------------------------------------------------------------------- */
+
+static enum thsi_record_class class_of(enum thsi_record_kind kind)
+{
+    if (thsi_envelope_is_control(kind))
+        return THSI_CLASS_CONTROL;
+    return kind == THSI_RECORD_REPLY || kind == THSI_RECORD_REFUSED ? THSI_CLASS_ANSWER : THSI_CLASS_DATA;
+}
+
+/* Clocks of two nodes have nothing in common, so what travels is the time that is left, rounded up. */
+static uint64_t remaining_ms(struct ths_env *env, uint64_t deadline_ns)
+{
+    uint64_t now_ns;
+
+    if (deadline_ns == UINT64_MAX)
+        return THSI_REMAINING_NONE;
+    now_ns = env->now_ns(env);
+    return deadline_ns > now_ns ? (deadline_ns - now_ns + 999999) / 1000000 : 0;
+}
+
+static bool has_deadline(enum thsi_signal_kind kind)
+{
+    return kind == THSI_ASK || kind == THSI_LOOKUP || kind == THSI_SPAWN;
+}
+
+static void fill(struct ths_env *env, const struct thsi_signal *signal, const struct thsi_type_info *info,
+                 struct thsi_envelope *envelope)
+{
+    *envelope = (struct thsi_envelope){
+        .kind = (enum thsi_record_kind)signal->kind,
+        .from = { signal->from.slot, signal->from.generation },
+        .to = { signal->to.slot, signal->to.generation },
+        .id = signal->id,
+        .fence = signal->fence,
+        .incarnation = signal->incarnation,
+        .child = signal->child,
+        .mailbox = signal->mailbox,
+        .err = (uint32_t)signal->err,
+        .reason = (uint32_t)signal->reason,
+        .certainty = (uint32_t)signal->certainty,
+        .text = signal->text,
+        .name = signal->name,
+        .type_number = info ? info->id : 0,
+        .type = info,
+        .body = signal->body,
+    };
+    if (has_deadline(signal->kind))
+        envelope->remaining_ms = remaining_ms(env, signal->deadline_ns);
+}
+
+/* Whether one more signal may wait for an unknown node. The counts are shared by all of them and may be a little
+ * behind when several threads park at once. */
+static bool may_park(const struct thsi_remote *remote)
+{
+    return atomic_load_explicit(&remote->parked, memory_order_relaxed) < THSI_PARKED_MAX &&
+           atomic_load_explicit(&remote->parked_bytes, memory_order_relaxed) < THSI_PARKED_BYTES_MAX;
+}
+
+static void count_parked(struct thsi_remote *remote, struct thsi_peer *peer, size_t bytes)
+{
+    peer->parked++;
+    peer->parked_bytes += bytes;
+    (void)atomic_fetch_add_explicit(&remote->parked, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&remote->parked_bytes, bytes, memory_order_relaxed);
+}
+
+/* Pack the record for the locked @peer, and unlock it. */
+static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, const struct thsi_envelope *envelope)
+{
+    bool parks = peer->state == THSI_PEER_UNKNOWN;
+    size_t queued = peer->outbox.queued;
+    enum ths_err err = envelope->type ? use_type(remote, peer, envelope->type) : THS_OK;
+
+    if (err == THS_OK && parks && !may_park(remote))
+        err = THS_UNKNOWN_NODE;
+    if (err == THS_OK)
+        err = thsi_outbox_put(&peer->outbox, class_of(envelope->kind), pack_envelope, envelope);
+    if (err == THS_OK && parks)
+        count_parked(remote, peer, peer->outbox.queued - queued);
+    /* Even after a refusal a type may have been announced, or an unknown node's place been made: the driver looks. */
+    thsi_remote_unlock_dirty(remote, peer);
+    return err;
+}
+
+enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_signal *signal)
+{
+    const struct thsi_type_info *info = NULL;
+    struct thsi_envelope envelope;
+    struct thsi_peer *peer;
+    enum ths_err err = signal->type ? check_body(signal->type, signal->body, &info) : THS_OK;
+
+    assert(signal->to.node != remote->runtime->uid);
+    if (err != THS_OK)
+        return err;
+    fill(remote->runtime->env, signal, info, &envelope);
+    err = thsi_remote_lock_or_park(remote, signal->to.node, &peer);
+    return err == THS_OK ? put(remote, peer, &envelope) : err;
+}
+
+enum ths_err thsi_remote_group_tell(struct thsi_remote *remote, uint64_t uid, ths_ref from,
+                                    const struct thsi_actor_id *receivers, uint32_t count, struct ths_type *type,
+                                    const void *body)
+{
+    const struct thsi_type_info *info;
+    struct thsi_envelope envelope = { .kind = THSI_RECORD_GROUP_TELL, .from = { from.slot, from.generation },
+                                      .receivers = receivers, .receivers_count = count, .body = body };
+    struct thsi_peer *peer;
+    enum ths_err err = check_body(type, body, &info);
+
+    if (err != THS_OK)
+        return err;
+    envelope.type = info;
+    envelope.type_number = info->id;
+    err = thsi_remote_lock_or_park(remote, uid, &peer);
+    return err == THS_OK ? put(remote, peer, &envelope) : err;
+}
+
+enum ths_err thsi_remote_gossip(struct thsi_remote *remote, uint64_t uid, const uint8_t *packet, size_t len,
+                                bool ordered)
+{
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_GOSSIP, .bytes = packet, .bytes_len = (uint32_t)len };
+    struct thsi_peer *peer;
+    enum ths_err err = THS_UNKNOWN_NODE;
+
+    if (len > THSI_GOSSIP_MAX)
+        return THS_TOO_BIG;
+    peer = thsi_remote_lock(remote, uid);
+    if (!peer)
+        return THS_UNKNOWN_NODE;
+    if (peer->linked)
+        err = thsi_outbox_put(&peer->outbox, ordered ? THSI_CLASS_ORDERED : THSI_CLASS_NODE, pack_envelope, &envelope);
+    thsi_remote_unlock_dirty(remote, peer);
+    return err;
+}

@@ -1,0 +1,28 @@
+/* Root: what a node's cluster half is made of. Its API finds it through the runtime. */
+
+#ifndef THSI_CLUSTER_ROOT_H
+#define THSI_CLUSTER_ROOT_H
+
+#include "cluster/control.h"
+#include "cluster/driver.h"
+
+struct thsi_cluster {
+    struct thsi_router router; /* first: the runtime's way out */
+    struct thsi_runtime *runtime;
+    struct thsi_driver *driver;
+    struct thsi_control *control; /* NULL: no socket */
+    char endpoint[THSI_SEED_SIZE + 8];
+};
+
+/* The cluster half of @node, or NULL. Lends until the node stops. Thread: any. */
+static inline struct thsi_cluster *thsi_cluster_of(struct ths_node *node)
+{
+    struct thsi_runtime *runtime = ths_node_runtime(node);
+
+    return runtime ? runtime->cluster : NULL;
+}
+
+/* The routing table over @cluster's driver (router.c). */
+void thsi_router_init(struct thsi_cluster *cluster);
+
+#endif /* THSI_CLUSTER_ROOT_H */
