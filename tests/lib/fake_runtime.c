@@ -1,0 +1,96 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/lib/fake_runtime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/message_table.h"
+
+static void *copy_body(const struct thsi_signal *signal)
+{
+    const struct thsi_type_info *info = thsi_type_intern(signal->type);
+    size_t size;
+    void *body;
+
+    assert_non_null(info);
+    assert_int_equal(thsi_message_measure(info, signal->body, &size), THS_OK);
+    body = malloc(size);
+    assert_non_null(body);
+    thsi_message_copy(info, body, signal->body);
+    return body;
+}
+
+static enum ths_err deliver(struct thsi_runtime *runtime, const struct thsi_signal *signal)
+{
+    struct fake_runtime *fake = (struct fake_runtime *)runtime;
+    struct fake_delivered *kept;
+
+    assert_true(signal->to.node == runtime->uid);
+    if (fake->count++ >= FAKE_DELIVERED_MAX)
+        return fake->result;
+    kept = &fake->delivered[fake->count - 1];
+    kept->signal = *signal;
+    if (signal->text) {
+        (void)snprintf(kept->text, sizeof kept->text, "%s", signal->text);
+        kept->signal.text = kept->text;
+    }
+    if (signal->name) {
+        (void)snprintf(kept->name, sizeof kept->name, "%s", signal->name);
+        kept->signal.name = kept->name;
+    }
+    kept->body = signal->type ? copy_body(signal) : NULL;
+    kept->signal.body = kept->body;
+    return fake->result;
+}
+
+static void node_lost(struct thsi_runtime *runtime, uint64_t uid)
+{
+    struct fake_runtime *fake = (struct fake_runtime *)runtime;
+
+    assert_true(fake->lost_count < FAKE_LOST_MAX);
+    fake->lost[fake->lost_count++] = uid;
+}
+
+static enum ths_err mark(struct thsi_runtime *runtime, ths_ref whom)
+{
+    return whom.node == runtime->uid ? THS_OK : THS_GONE;
+}
+
+static bool alive(struct thsi_runtime *runtime, ths_ref ref)
+{
+    return ref.node == runtime->uid;
+}
+
+void fake_runtime_init(struct fake_runtime *fake, struct test_env *env, uint64_t uid, const char *name)
+{
+    memset(fake, 0, sizeof *fake);
+    fake->env = env;
+    fake->result = THS_OK;
+    fake->runtime = (struct thsi_runtime){ .env = &env->env, .uid = uid, .name = name, .deliver = deliver,
+                                           .node_lost = node_lost, .mark = mark, .alive = alive };
+}
+
+void fake_runtime_clear(struct fake_runtime *fake)
+{
+    for (size_t i = 0; i < fake->count && i < FAKE_DELIVERED_MAX; i++)
+        free(fake->delivered[i].body);
+    memset(fake->delivered, 0, sizeof fake->delivered);
+    fake->count = 0;
+}
+
+void fake_runtime_fini(struct fake_runtime *fake)
+{
+    fake_runtime_clear(fake);
+}
+
+const struct thsi_signal *fake_runtime_only(const struct fake_runtime *fake)
+{
+    assert_int_equal(fake->count, 1);
+    return &fake->delivered[0].signal;
+}

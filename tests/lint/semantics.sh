@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Every sentence of docs/semantics.md has a number and names tests that exist. Forms of a name:
+#
+#     [test_file: fact]   function fact in tests/**/test_file.c; one that no table lists would not compile, being static
+#     [compile: program]  tests/compile/program.c
+#     [lint: script]      tests/lint/script.sh
+set -u
+export LC_ALL=C
+
+text=docs/semantics.md
+bad=0
+complain() { echo "$text: $1"; bad=1; }
+
+# "S12 test_file: fact" for each name, "S12 -" for a sentence without any.
+named=$(awk '
+    function flush() { if (id != "" && !names) print id, "-" }
+    /^\*\*S[0-9]+\*\*/ { flush(); id = $1; gsub(/\*/, "", id); names = 0 }
+    /^#/ { flush(); id = "" }
+    id != "" {
+        rest = $0
+        while (match(rest, /\[[a-z0-9_]+: [a-z0-9_]+\]/)) {
+            print id, substr(rest, RSTART + 1, RLENGTH - 2)
+            rest = substr(rest, RSTART + RLENGTH)
+            names = 1
+        }
+    }
+    END { flush() }' "$text") || exit 1
+
+expected=1
+for id in $(printf '%s\n' "$named" | awk '{ print $1 }' | uniq); do
+    [ "$id" = "S$expected" ] || complain "expected S$expected, found $id"
+    expected=$((${id#S} + 1))
+done
+[ "$expected" -gt 40 ] || complain "only $((expected - 1)) sentences were found: has the form changed?"
+
+# One "test_file fact" for each fact there is, and the same for programs and scripts.
+known=$(
+    grep -roE --include='test_*.c' '^static void [a-z0-9_]+\(void \*\*' tests |
+        sed -E 's|^.*/([a-z0-9_]+)\.c:static void ([a-z0-9_]+)\(.*$|\1: \2|'
+    for file in tests/compile/*.c; do file=${file##*/}; echo "compile: ${file%.c}"; done
+    for file in tests/lint/*.sh; do file=${file##*/}; echo "lint: ${file%.sh}"; done)
+
+missing=$(awk 'NR == FNR { known[$1 " " $2]; next }
+    $2 == "-" { print $1 " names no test"; next }
+    !(($2 " " $3) in known) { print $1 " names [" $2 " " $3 "], which does not exist" }' \
+    <(printf '%s\n' "$known") <(printf '%s\n' "$named"))
+if [ -n "$missing" ]; then
+    printf '%s\n' "$missing" | sed "s|^|$text: |"
+    bad=1
+fi
+exit "$bad"

@@ -1,0 +1,569 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cluster/remote.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/lib/fake_runtime.h"
+
+THS_MESSAGE(greet, "test.remote.greet", 1, string(name, .max = 32), u32(times))
+THS_MESSAGE(tick, "test.remote.tick", 1, u64(n))
+THS_MESSAGE(blob, "test.remote.blob", 1, bytes(data, .max = 900000))
+
+/* Two nodes, each with its runtime and its remote; frames are carried by hand, unsealed. */
+struct side {
+    struct fake_runtime fake;
+    struct thsi_frames *frames;
+    struct thsi_remote *remote;
+    struct thsi_peer *peer;  /* the other side, as a member */
+    uint64_t counter;        /* of the frames it sent */
+    unsigned wakes;
+    char gossip[64];
+};
+
+static struct test_env env;
+static struct side a, b;
+
+enum { A = 0xa, B = 0xb };
+
+static const ths_ref alice = { A, 1, 1 }, bob = { B, 2, 3 };
+
+static void wake(void *arg)
+{
+    ((struct side *)arg)->wakes++;
+}
+
+static void frame_back(void *arg)
+{
+    (void)arg;
+}
+
+static void gossip(void *arg, struct thsi_peer *peer, const uint8_t *packet, size_t len)
+{
+    struct side *side = arg;
+
+    assert_non_null(peer);
+    (void)snprintf(side->gossip, sizeof side->gossip, "%.*s", (int)len, (const char *)packet);
+}
+
+static void bye(void *arg, struct thsi_peer *peer)
+{
+    (void)arg;
+    (void)peer;
+}
+
+static void begin(struct side *side, uint64_t uid, const char *name)
+{
+    const struct thsi_remote_hooks hooks = { wake, gossip, bye, side };
+
+    memset(side, 0, sizeof *side);
+    fake_runtime_init(&side->fake, &env, uid, name);
+    side->frames = thsi_frames_create(&env.env, frame_back, side);
+    side->remote = thsi_remote_create(&side->fake.runtime, side->frames, &hooks);
+    assert_non_null(side->remote);
+}
+
+static void finish(struct side *side)
+{
+    thsi_remote_destroy(side->remote);
+    thsi_frames_close(side->frames);
+    fake_runtime_fini(&side->fake);
+}
+
+static void connect_sides(void)
+{
+    a.peer = thsi_remote_member(a.remote, B, "b");
+    b.peer = thsi_remote_member(b.remote, A, "a");
+    assert_int_equal(thsi_remote_link_up(a.remote, a.peer), THS_OK);
+    assert_int_equal(thsi_remote_link_up(b.remote, b.peer), THS_OK);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    test_env_init(&env, 5);
+    begin(&a, A, "a");
+    begin(&b, B, "b");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    finish(&a);
+    finish(&b);
+    test_env_assert_clean(&env);
+    return 0;
+}
+
+/* Take all frames of @from; those are received by @to unless it is NULL: then they are lost. */
+static enum ths_err carry(struct side *from, struct side *to, bool acknowledge)
+{
+    struct thsi_outframe *frame;
+    enum ths_err err = THS_OK;
+
+    while ((frame = thsi_outbox_take(&from->peer->outbox, true)) != NULL) {
+        assert_int_equal(thsi_outbox_sent(&from->peer->outbox, frame, from->counter++), THS_OK);
+        if (to && err == THS_OK)
+            err = thsi_remote_receive(to->remote, to->peer, thsi_outframe_payload(frame), frame->len);
+        thsi_frames_put(from->frames, frame);
+    }
+    if (acknowledge)
+        (void)thsi_outbox_acked(&from->peer->outbox, from->counter);
+    thsi_outbox_check(&from->peer->outbox);
+    return err;
+}
+
+static struct thsi_signal tell(ths_ref from, ths_ref to, struct ths_type *type, const void *body)
+{
+    return (struct thsi_signal){ .kind = THSI_TELL, .from = from, .to = to, .deadline_ns = UINT64_MAX, .type = type,
+                                 .body = body };
+}
+
+static enum ths_err greet_bob(ths_ref from)
+{
+    const struct greet body = { .name = "bob", .times = 2 };
+    const struct thsi_signal signal = tell(from, bob, &greet_type, &body);
+
+    return thsi_remote_send(a.remote, &signal);
+}
+
+/* ---- Sending and receiving ---------------------------------------------------------------- */
+
+static void tell_arrives_with_sender_receiver_and_body(void **state)
+{
+    const struct thsi_signal *got;
+    const struct greet *body;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    got = fake_runtime_only(&b.fake);
+    body = got->body;
+    assert_int_equal(got->kind, THSI_TELL);
+    assert_true(ths_ref_equal(got->from, alice));
+    assert_true(ths_ref_equal(got->to, bob));
+    assert_string_equal(body->name, "bob");
+    assert_int_equal(body->times, 2);
+}
+
+static void driver_is_woken_once_for_many_sends(void **state)
+{
+    (void)state;
+    connect_sides();
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(a.wakes, 1);
+    assert_ptr_equal(thsi_remote_dirty(a.remote), a.peer);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_true(thsi_remote_clean(a.peer));
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(a.wakes, 2);
+}
+
+static void every_field_of_an_ask_arrives_and_the_deadline_as_what_is_left(void **state)
+{
+    const struct tick body = { .n = 7 };
+    const struct thsi_signal signal = { .kind = THSI_ASK, .from = alice, .to = bob, .id = 99,
+                                        .deadline_ns = env.now_ns + 1500000000, .type = &tick_type, .body = &body };
+    const struct thsi_signal *got;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    env.now_ns += 1000000000; /* the way takes a second: clocks of two nodes are not compared */
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    got = fake_runtime_only(&b.fake);
+    assert_int_equal(got->kind, THSI_ASK);
+    assert_int_equal(got->id, 99);
+    assert_true(got->deadline_ns == env.now_ns + 1500000000);
+}
+
+static void spawn_carries_all_that_the_other_node_needs(void **state)
+{
+    const struct greet start = { .name = "x", .times = 1 };
+    const struct thsi_signal signal = { .kind = THSI_SPAWN, .from = alice, .to = { B, 0, 0 }, .id = 5,
+                                        .deadline_ns = UINT64_MAX, .text = "counter", .name = "counter-1",
+                                        .mailbox = 77, .child = 3, .incarnation = 2, .fence = 9,
+                                        .type = &greet_type, .body = &start };
+    const struct thsi_signal *got;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    got = fake_runtime_only(&b.fake);
+    assert_string_equal(got->text, "counter");
+    assert_string_equal(got->name, "counter-1");
+    assert_int_equal(got->mailbox, 77);
+    assert_int_equal(got->child, 3);
+    assert_int_equal(got->incarnation, 2);
+    assert_int_equal(got->fence, 9);
+    assert_true(got->deadline_ns == UINT64_MAX);
+    assert_string_equal(((const struct greet *)got->body)->name, "x");
+}
+
+static void down_carries_reason_certainty_and_text(void **state)
+{
+    const struct thsi_signal signal = { .kind = THSI_DOWN, .from = alice, .to = bob, .id = 4,
+                                        .reason = THS_REASON_CRASHED, .certainty = THS_OBSERVED, .text = "out of luck" };
+    const struct thsi_signal *got;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    got = fake_runtime_only(&b.fake);
+    assert_int_equal(got->kind, THSI_DOWN);
+    assert_int_equal(got->reason, THS_REASON_CRASHED);
+    assert_string_equal(got->text, "out of luck");
+}
+
+static void group_tell_reaches_every_receiver_with_one_record(void **state)
+{
+    const struct thsi_actor_id receivers[] = { { 2, 3 }, { 4, 1 }, { 9, 9 } };
+    const struct tick body = { .n = 1 };
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_group_tell(a.remote, B, alice, receivers, 3, &tick_type, &body), THS_OK);
+    assert_int_equal(a.peer->outbox.queued_messages, 1);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 3);
+    assert_int_equal(b.fake.delivered[2].signal.to.slot, 9);
+    assert_int_equal(((const struct tick *)b.fake.delivered[1].body)->n, 1);
+}
+
+static void large_body_takes_a_frame_of_its_own(void **state)
+{
+    static uint8_t bytes[900000];
+    const struct blob body = { .data = { bytes, sizeof bytes } };
+    const struct thsi_signal signal = tell(alice, bob, &blob_type, &body);
+
+    (void)state;
+    connect_sides();
+    memset(bytes, 0x5a, sizeof bytes);
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(((const struct blob *)fake_runtime_only(&b.fake)->body)->data.len, sizeof bytes);
+    assert_true(b.remote->arena.cap <= 1024 * 1024);
+}
+
+static void gossip_needs_a_link_and_goes_to_the_hook(void **state)
+{
+    (void)state;
+    assert_int_equal(thsi_remote_gossip(a.remote, B, (const uint8_t *)"x", 1, false), THS_UNKNOWN_NODE);
+    connect_sides();
+    assert_int_equal(thsi_remote_gossip(a.remote, B, (const uint8_t *)"rumour", 6, false), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_string_equal(b.gossip, "rumour");
+}
+
+/* ---- Refusals ----------------------------------------------------------------------------- */
+
+static void refused_tells_from_outside_come_back_counted(void **state)
+{
+    const struct thsi_signal *got;
+
+    (void)state;
+    connect_sides();
+    b.fake.result = THS_FULL;
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(greet_bob((ths_ref){ A, 0, 0 }), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_true(ths_ref_is_nobody(b.fake.delivered[0].signal.from));
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    got = fake_runtime_only(&a.fake);
+    assert_int_equal(got->kind, THSI_REFUSED);
+    assert_int_equal(got->err, THS_FULL);
+    assert_int_equal(got->id, 5);
+    assert_true(ths_ref_equal(got->from, bob));
+}
+
+static void refused_tells_of_an_actor_come_back_to_it_gathered_by_pair_and_reason(void **state)
+{
+    (void)state;
+    connect_sides();
+    b.fake.result = THS_GONE;
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(greet_bob((ths_ref){ A, 7, 7 }), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    assert_int_equal(a.fake.count, 2);
+    assert_true(ths_ref_equal(a.fake.delivered[0].signal.to, alice));
+    assert_int_equal(a.fake.delivered[0].signal.id, 2);
+    assert_int_equal(a.fake.delivered[1].signal.id, 1);
+}
+
+static enum ths_err pack(const void *record, uint64_t number, struct thsi_packer *packer)
+{
+    (void)number;
+    return thsi_envelope_pack(record, packer);
+}
+
+/* Announce @name under the number that tick has at a. */
+static void announce_tick_as(const char *name, uint64_t fingerprint)
+{
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_TYPE, .version = 1, .text = name,
+                                            .type_number = thsi_type_intern(&tick_type)->id,
+                                            .fingerprint = fingerprint };
+
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_NODE, pack, &envelope), THS_OK);
+}
+
+/* b learns a number of a's as something else than a means by it, as if its program were another. */
+static void type_is_refused(const char *name, uint64_t fingerprint, enum ths_err expected)
+{
+    const struct tick body = { .n = 1 };
+    const struct thsi_signal first = tell(alice, bob, &tick_type, &body);
+    struct thsi_signal ask = { .kind = THSI_ASK, .from = alice, .to = bob, .id = 6, .deadline_ns = UINT64_MAX,
+                               .type = &tick_type, .body = &body };
+
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &first), THS_OK);
+    announce_tick_as(name, fingerprint);
+    assert_int_equal(thsi_remote_send(a.remote, &ask), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 0);
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    assert_int_equal(a.fake.count, 2);
+    assert_int_equal(a.fake.delivered[0].signal.kind, THSI_REPLY);
+    assert_int_equal(a.fake.delivered[0].signal.err, expected);
+    assert_int_equal(a.fake.delivered[1].signal.kind, THSI_REFUSED);
+    assert_int_equal(a.fake.delivered[1].signal.err, expected);
+    /* From now on the sender's own node refuses, until it is worth another try. */
+    assert_int_equal(thsi_remote_send(a.remote, &first), expected);
+    env.now_ns += 2000000000;
+    assert_int_equal(thsi_remote_send(a.remote, &first), THS_OK);
+}
+
+static void unknown_type_is_answered_and_then_refused_at_the_sender(void **state)
+{
+    (void)state;
+    type_is_refused("test.remote.unheard_of", 1, THS_UNKNOWN_TYPE);
+    assert_true(test_env_logged(&env, "b does not know message test.remote.tick version 1 of a"));
+}
+
+static void other_fields_are_answered_and_then_refused_with_both_sides_named(void **state)
+{
+    (void)state;
+    type_is_refused("test.remote.tick", 1, THS_TYPE_MISMATCH);
+    assert_true(test_env_logged(&env, "b declares test.remote.tick differently"));
+}
+
+static void type_that_was_never_announced_closes_the_link(void **state)
+{
+    const struct tick body = { .n = 1 };
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_TELL, .from = { 1, 1 }, .to = { 2, 3 },
+                                            .type_number = 4000, .type = thsi_type_intern(&tick_type), .body = &body };
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &envelope), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_MALFORMED);
+}
+
+static void garbage_closes_the_link(void **state)
+{
+    static const uint8_t garbage[] = { 0xc1, 0xff, 0x00, 0x93 };
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, garbage, sizeof garbage), THS_MALFORMED);
+    assert_int_equal(b.fake.count, 0);
+}
+
+static void every_truncation_of_a_frame_is_refused_or_shorter(void **state)
+{
+    struct thsi_outframe *types, *frame;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(greet_bob(alice), THS_OK);
+    types = thsi_outbox_take(&a.peer->outbox, true);
+    frame = thsi_outbox_take(&a.peer->outbox, true);
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, thsi_outframe_payload(types), types->len), THS_OK);
+    for (size_t len = 1; len < frame->len; len++)
+        assert_int_not_equal(thsi_remote_receive(b.remote, b.peer, thsi_outframe_payload(frame), len), THS_OK);
+    assert_int_equal(b.fake.count, 0);
+    thsi_frames_put(a.frames, types);
+    thsi_frames_put(a.frames, frame);
+}
+
+static void invalid_body_is_refused_before_it_is_packed(void **state)
+{
+    const struct greet body = { .name = "\xff", .times = 1 };
+    const struct thsi_signal signal = tell(alice, bob, &greet_type, &body);
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_MALFORMED);
+    assert_true(thsi_outbox_is_empty(&a.peer->outbox));
+}
+
+static void full_outbox_refuses_data_but_not_control(void **state)
+{
+    static uint8_t bytes[900000];
+    const struct blob body = { .data = { bytes, sizeof bytes } };
+    const struct thsi_signal data = tell(alice, bob, &blob_type, &body);
+    const struct thsi_signal control = { .kind = THSI_LINK, .from = alice, .to = bob };
+    enum ths_err err = THS_OK;
+
+    (void)state;
+    connect_sides();
+    for (unsigned i = 0; i < 12 && err == THS_OK; i++)
+        err = thsi_remote_send(a.remote, &data);
+    assert_int_equal(err, THS_FULL);
+    assert_int_equal(thsi_remote_send(a.remote, &control), THS_OK);
+}
+
+/* ---- Links that are lost ------------------------------------------------------------------ */
+
+static void control_is_repeated_on_the_next_link_and_acted_upon_once(void **state)
+{
+    const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = alice, .to = bob, .id = 1 };
+    const struct thsi_signal down = { .kind = THSI_DOWN, .from = alice, .to = bob, .id = 2 };
+    struct thsi_outbox_loss loss;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &monitor), THS_OK);
+    assert_int_equal(carry(&a, &b, false), THS_OK); /* arrives, the acknowledgement does not */
+    assert_int_equal(thsi_remote_send(a.remote, &down), THS_OK);
+    assert_int_equal(carry(&a, NULL, false), THS_OK); /* lost */
+    assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    assert_int_equal(loss.repeated, 2);
+    assert_int_equal(thsi_remote_link_up(a.remote, a.peer), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 2);
+    assert_int_equal(b.fake.delivered[0].signal.kind, THSI_MONITOR);
+    assert_int_equal(b.fake.delivered[1].signal.kind, THSI_DOWN);
+}
+
+static void lost_tells_are_counted_and_not_repeated(void **state)
+{
+    struct thsi_outbox_loss loss;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(carry(&a, NULL, false), THS_OK);
+    assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    assert_int_equal(loss.messages, 2);
+    assert_int_equal(thsi_remote_link_up(a.remote, a.peer), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 0);
+}
+
+static void types_in_use_are_announced_again_on_the_next_link(void **state)
+{
+    struct thsi_outbox_loss loss;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(carry(&a, NULL, false), THS_OK); /* the announcement is lost with it */
+    assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    assert_int_equal(thsi_remote_link_up(a.remote, a.peer), THS_OK);
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 1);
+}
+
+/* ---- Unknown and buried nodes ------------------------------------------------------------- */
+
+static void what_was_parked_leaves_when_the_node_becomes_a_member(void **state)
+{
+    (void)state;
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(thsi_remote_parked(a.remote), 1);
+    connect_sides();
+    assert_int_equal(thsi_remote_parked(a.remote), 0);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 1);
+}
+
+static void what_was_parked_too_long_is_answered(void **state)
+{
+    const struct tick body = { .n = 1 };
+    const struct thsi_signal ask = { .kind = THSI_ASK, .from = alice, .to = bob, .id = 6, .deadline_ns = UINT64_MAX,
+                                     .type = &tick_type, .body = &body };
+    const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = alice, .to = bob, .id = 8 };
+
+    (void)state;
+    assert_int_equal(thsi_remote_send(a.remote, &ask), THS_OK);
+    assert_int_equal(thsi_remote_send(a.remote, &monitor), THS_OK);
+    assert_true(thsi_remote_expire(a.remote, env.now_ns) == env.now_ns + THSI_PARKED_NS);
+    env.now_ns += THSI_PARKED_NS;
+    assert_true(thsi_remote_expire(a.remote, env.now_ns) == UINT64_MAX);
+    assert_int_equal(a.fake.count, 2);
+    assert_int_equal(a.fake.delivered[0].signal.kind, THSI_REPLY);
+    assert_int_equal(a.fake.delivered[0].signal.err, THS_UNKNOWN_NODE);
+    assert_int_equal(a.fake.delivered[0].signal.id, 6);
+    assert_int_equal(a.fake.delivered[1].signal.kind, THSI_DOWN);
+    assert_int_equal(thsi_remote_parked(a.remote), 0);
+}
+
+static void parking_is_bounded(void **state)
+{
+    unsigned parked = 0;
+
+    (void)state;
+    while (parked <= THSI_PARKED_MAX && greet_bob(alice) == THS_OK)
+        parked++;
+    assert_int_equal(parked, THSI_PARKED_MAX);
+    assert_int_equal(greet_bob(alice), THS_UNKNOWN_NODE);
+}
+
+static void buried_node_is_refused_at_once(void **state)
+{
+    struct thsi_outbox_loss loss;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(greet_bob(alice), THS_OK);
+    thsi_remote_bury(a.remote, B, &loss);
+    assert_int_equal(loss.messages, 1);
+    assert_int_equal(greet_bob(alice), THS_NODE_LOST);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(tell_arrives_with_sender_receiver_and_body),
+        TEST(driver_is_woken_once_for_many_sends),
+        TEST(every_field_of_an_ask_arrives_and_the_deadline_as_what_is_left),
+        TEST(spawn_carries_all_that_the_other_node_needs),
+        TEST(down_carries_reason_certainty_and_text),
+        TEST(group_tell_reaches_every_receiver_with_one_record),
+        TEST(large_body_takes_a_frame_of_its_own),
+        TEST(gossip_needs_a_link_and_goes_to_the_hook),
+        TEST(refused_tells_from_outside_come_back_counted),
+        TEST(refused_tells_of_an_actor_come_back_to_it_gathered_by_pair_and_reason),
+        TEST(unknown_type_is_answered_and_then_refused_at_the_sender),
+        TEST(other_fields_are_answered_and_then_refused_with_both_sides_named),
+        TEST(type_that_was_never_announced_closes_the_link),
+        TEST(garbage_closes_the_link),
+        TEST(every_truncation_of_a_frame_is_refused_or_shorter),
+        TEST(invalid_body_is_refused_before_it_is_packed),
+        TEST(full_outbox_refuses_data_but_not_control),
+        TEST(control_is_repeated_on_the_next_link_and_acted_upon_once),
+        TEST(lost_tells_are_counted_and_not_repeated),
+        TEST(types_in_use_are_announced_again_on_the_next_link),
+        TEST(what_was_parked_leaves_when_the_node_becomes_a_member),
+        TEST(what_was_parked_too_long_is_answered),
+        TEST(parking_is_bounded),
+        TEST(buried_node_is_refused_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
