@@ -142,7 +142,8 @@ static enum ths_err listen_there(struct joining *joining, struct thsi_transport 
     enum ths_err err = transport->bind(transport, joining->endpoint, joining->bound, sizeof joining->bound);
 
     if (err == THS_INVALID)
-        return refuse(joining, err, "the address \"%.120s\" is not tcp://HOST:PORT; write for example tcp://0.0.0.0:7400",
+        return refuse(joining, err,
+                      "the address \"%.120s\" is not tcp://HOST:PORT; write for example tcp://0.0.0.0:7400",
                       joining->endpoint);
     if (err != THS_OK)
         return refuse(joining, err,

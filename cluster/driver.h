@@ -1,20 +1,21 @@
-/* Driver: the one network task of a node. Boring on purpose: what happened goes in, the cores are stepped, what they want
- * is carried out.
+/* Driver: the one network task of a node. Boring on purpose: what happened goes in, the cores are stepped, what they
+ * want is carried out.
  *
- * A step takes a bounded number of the transport's events, then whatever else waits: orders of other threads, frames the
- * transport gave back, peers with something to send, resolved names, timers. It behaves the same whether a thread of its
- * own runs it (main) or the simulator picks it.
+ * A step takes a bounded number of the transport's events, then whatever else waits: orders of other threads, frames
+ * the transport gave back, peers with something to send, resolved names, timers. It behaves the same whether a thread
+ * of its own runs it (main) or the simulator picks it.
  *
  * The cores (membership, groups) and the watchers are shared with the threads that call the API, under one mutex.
  * Under it packets leave in the order of the cores' steps and watchers are told in the order of the changes. Locks: the
  * driver's mutex, then those of remote.h. Links belong to the driver's thread alone.
  *
  *   driver.c          the task: step, deadlines, waking
- *   driver_links.c    links: accepted, dialed, verified, admitted, closed
- *   driver_send.c     frames out, acknowledgements
- *   driver_receive.c  bytes in: frames to records, gossip to the cores
- *   driver_members.c  membership's updates: packets, dials, burials, seeds
- *   watchers.c        actors that are told of changes */
+ *   driver_links.c      the table of links, their beginnings and ends
+ *   driver_admission.c  from a handshake to a link that both sides keep
+ *   driver_send.c       frames out, acknowledgements
+ *   driver_receive.c    bytes in: frames to records, gossip to the cores
+ *   driver_members.c    membership's updates: packets, dials, burials, seeds
+ *   watchers.c          actors that are told of changes */
 
 #ifndef THSI_CLUSTER_DRIVER_H
 #define THSI_CLUSTER_DRIVER_H
@@ -30,6 +31,7 @@
 #define THSI_SEED_DIALS_MAX 64u
 #define THSI_SHAKE_NS UINT64_C(5000000000)      /* a handshake that takes longer is closed */
 #define THSI_SEEDS_NOTE_NS UINT64_C(30000000000) /* seeds that do not answer are complained of at once, then seldom */
+#define THSI_REFUSAL_NOTE_NS UINT64_C(10000000000) /* a node that is refused goes on trying, and says so so often */
 #define THSI_LINK_BUCKETS 256u
 #define THSI_IN_FLIGHT_MAX 16u                  /* frames of a link with the transport */
 
@@ -165,34 +167,43 @@ void thsi_driver_accepted(struct thsi_driver *driver, thsi_link id, const char *
 void thsi_driver_dialed(struct thsi_driver *driver, struct thsi_driver_link *link);
 /* Dial the numeric @address; @uid 0: a seed. Errors: those of the transport. */
 THS_MUST_CHECK enum ths_err thsi_driver_dial(struct thsi_driver *driver, uint64_t uid, const char *address);
-void thsi_driver_asked(struct thsi_driver *driver, struct thsi_driver_link *link);
-void thsi_driver_verified(struct thsi_driver *driver, struct thsi_driver_link *link);
-/* The first frame after the verification came, empty or not. False: it was a refusal, or the link is not wanted; it is
- * gone then. */
-bool thsi_driver_welcomed(struct thsi_driver *driver, struct thsi_driver_link *link, const uint8_t *payload, size_t len);
 /* The link ends. @by_us: the transport does not know it yet. @link is gone afterwards. */
 void thsi_driver_close(struct thsi_driver *driver, struct thsi_driver_link *link, enum thsi_link_end end, bool by_us);
 /* As above, without telling the membership. */
 void thsi_driver_end(struct thsi_driver *driver, struct thsi_driver_link *link, bool by_us);
 /* As close, because of @err in what came over it; counted and noted. */
-void thsi_driver_bad_link(struct thsi_driver *driver, struct thsi_driver_link *link, enum ths_err err, uint64_t missing);
+void thsi_driver_bad_link(struct thsi_driver *driver, struct thsi_driver_link *link, enum ths_err err,
+                          uint64_t missing);
 void thsi_driver_close_all(struct thsi_driver *driver);
+/* The other side said that it does not want this node. */
+void thsi_driver_note_refusal(struct thsi_driver *driver, const struct thsi_driver_link *link, enum ths_err code,
+                              const char *text);
 /* Close handshakes that take too long. */
 void thsi_driver_check_handshakes(struct thsi_driver *driver);
+
+/* driver_admission.c; each may end the link */
+void thsi_driver_asked(struct thsi_driver *driver, struct thsi_driver_link *link);
+void thsi_driver_verified(struct thsi_driver *driver, struct thsi_driver_link *link);
+/* The first frame after the verification came, empty or not. False: it was a refusal, or the link is not wanted; it is
+ * gone then. */
+bool thsi_driver_welcomed(struct thsi_driver *driver, struct thsi_driver_link *link, const uint8_t *payload,
+                          size_t len);
 
 /* driver_send.c */
 /* Send the few bytes of a handshake. False: they could not be sent, close the link. */
 bool thsi_driver_send_out(struct thsi_driver *driver, struct thsi_driver_link *link);
 /* Seal and send a small payload of lane NODE outside of the outbox; empty: an acknowledgement, a proof, a welcome. */
-bool thsi_driver_send_small(struct thsi_driver *driver, struct thsi_driver_link *link, const uint8_t *payload, size_t len);
-/* Send what the link's outbox holds, as far as it goes. May close the link. Only the holder of a dirty peer gives it back:
- * who does not hold it must not, as it may be in the list. */
+bool thsi_driver_send_small(struct thsi_driver *driver, struct thsi_driver_link *link, const uint8_t *payload,
+                            size_t len);
+/* Send what the link's outbox holds, as far as it goes. May close the link. Only the holder of a dirty peer gives it
+ * back: who does not hold it must not, as it may be in the list. */
 void thsi_driver_flush(struct thsi_driver *driver, struct thsi_driver_link *link);
 void thsi_driver_flush_waiting(struct thsi_driver *driver);
 bool thsi_driver_take_dirty(struct thsi_driver *driver);
 bool thsi_driver_take_frames(struct thsi_driver *driver);
 void thsi_driver_send_acks(struct thsi_driver *driver);
-void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char *name, const struct thsi_outbox_loss *loss);
+void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char *name,
+                           const struct thsi_outbox_loss *loss);
 
 /* driver_receive.c */
 void thsi_driver_data(struct thsi_driver *driver, thsi_link id, const uint8_t *data, size_t len);
@@ -208,7 +219,8 @@ bool thsi_driver_run_events(struct thsi_driver *driver);
 /* A session is up: tell both cores. Errors: close the link. */
 THS_MUST_CHECK enum ths_err thsi_driver_session_up(struct thsi_driver *driver, const struct thsi_identity *identity);
 /* Carry out an update of the groups. Under the mutex; @ctx is the running actor's, or NULL. Thread: any. */
-void thsi_driver_groups_update(struct thsi_driver *driver, const struct thsi_groups_update *update, struct ths_ctx *ctx);
+void thsi_driver_groups_update(struct thsi_driver *driver, const struct thsi_groups_update *update,
+                               struct ths_ctx *ctx);
 void thsi_driver_pass_time(struct thsi_driver *driver);
 uint64_t thsi_driver_members_deadline(struct thsi_driver *driver);
 void thsi_driver_resolved(struct thsi_driver *driver, const struct thsi_resolution *resolution);

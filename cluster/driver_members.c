@@ -38,9 +38,9 @@ static void drop_links(struct thsi_driver *driver, uint64_t uid)
     }
 }
 
-/* The loss of a node, in one step: group entries, what waits for it, monitors and links. The member event follows. Under
- * the mutex. */
-static void bury(struct thsi_driver *driver, uint64_t uid, const char *name)
+/* The loss of a node, in one step: group entries, what waits for it, monitors and links. The member event follows.
+ * Under the mutex. */
+static void bury(struct thsi_driver *driver, uint64_t uid, const char *name, enum ths_certainty certainty)
 {
     struct thsi_runtime *runtime = driver->runtime;
     struct thsi_groups_update update;
@@ -51,7 +51,7 @@ static void bury(struct thsi_driver *driver, uint64_t uid, const char *name)
     drop_links(driver, uid);
     thsi_remote_bury(driver->remote, uid, &loss);
     thsi_driver_note_loss(driver, uid, name, &loss);
-    runtime->node_lost(runtime, uid);
+    runtime->node_lost(runtime, uid, certainty);
 }
 
 /* Whether work may be given to a member: one that is only suspected is not moved away from yet. */
@@ -68,7 +68,7 @@ static void change_member(struct thsi_driver *driver, const struct thsi_member_c
     thsi_note(driver->runtime, change->to == THS_MEMBER_DEAD ? THS_LOG_WARN : THS_LOG_INFO, "member",
               "%s (%016" PRIx64 ") is %s", who->name, who->uid, ths_member_state_text(change->to));
     if (gone)
-        bury(driver, who->uid, who->name);
+        bury(driver, who->uid, who->name, change->to == THS_MEMBER_LEFT ? THS_OBSERVED : THS_ASSUMED);
     else if (!thsi_remote_member(driver->remote, who->uid, who->name))
         thsi_note(driver->runtime, THS_LOG_ERROR, "member", "no room for what is sent to %s", who->name);
     thsi_watchers_member(&driver->watchers, change->member, change->to);
@@ -115,8 +115,8 @@ static void carry_out(struct thsi_driver *driver, const struct thsi_membership_u
     if (update->self_buried != THS_OK)
         driver->self_buried = update->self_buried;
     if (update->boot_raised)
-        thsi_note(driver->runtime, THS_LOG_INFO, "member", "a later boot of %s is known; this one takes a later one still",
-                  driver->self.name);
+        thsi_note(driver->runtime, THS_LOG_INFO, "member",
+                  "a later boot of %s is known; this one takes a later one still", driver->self.name);
     driver->left_done = driver->left_done || update->left_done;
     driver->self = *thsi_membership_self(driver->membership);
 }
@@ -212,7 +212,7 @@ void thsi_driver_part(struct thsi_driver *driver)
     driver->events_count = 0;
     (void)pthread_mutex_lock(&driver->mutex);
     for (size_t i = 1; first_other(driver, i, &other); i++) {
-        bury(driver, other.who.uid, other.who.name);
+        bury(driver, other.who.uid, other.who.name, THS_ASSUMED);
         thsi_watchers_member(&driver->watchers, &other, THS_MEMBER_DEAD);
     }
     thsi_watchers_set(&driver->watchers, ++driver->members_version);

@@ -1,4 +1,5 @@
-/* Receiving: bytes of a link become frames, frames records, records signals for the runtime and packets for the cores. */
+/* Receiving: bytes of a link become frames, frames become records, records become signals for the runtime and packets
+ * for the cores. */
 
 #include "cluster/driver.h"
 

@@ -1,6 +1,7 @@
 /* Sending: frames leave when they are full, or when nothing else of the link is on its way.
  *
- * So a message on an idle link leaves at once, and under load batches grow by themselves to what the transport takes. */
+ * So a message on an idle link leaves at once, and under load batches grow by themselves to what the transport
+ * takes. */
 
 #include "cluster/driver.h"
 

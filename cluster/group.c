@@ -57,8 +57,8 @@ enum ths_err ths_group_leave(struct ths_ctx *ctx, const char *group)
     return err;
 }
 
-/* Members of a group, copied; under the mutex. More than @room holds go to a block of their own; the caller frees what is
- * not @room. NULL when memory is out. */
+/* Members of a group, copied; under the mutex. More than @room holds go to a block of their own; the caller frees what
+ * is not @room. NULL when memory is out. */
 static ths_ref *copy_members(struct thsi_driver *driver, const char *whole, ths_ref *room, size_t *count)
 {
     struct ths_env *env = driver->runtime->env;

@@ -1,8 +1,8 @@
 /* Link: one byte stream to one node, from its first byte to its last frame.
  *
  * Framer, handshake and session put together, and nothing else: bytes and time go in, frames and bytes to send
- * come out. Which node may be at the other end, and whether the pair has a link already, is decided by the caller, between
- * ASKED and accept or refuse (the side that was dialed) and at VERIFIED (the side that dialed).
+ * come out. Which node may be at the other end, and whether the pair has a link already, is decided by the caller,
+ * between ASKED and accept or refuse (the side that was dialed) and at VERIFIED (both).
  *
  *     dialing side: init, start ... VERIFIED, seal a frame as proof, FRAME, FRAME ...
  *     dialed side:  init ... ASKED, accept or refuse ... VERIFIED, FRAME, FRAME ...
@@ -31,9 +31,10 @@
 
 enum thsi_link_news_kind {
     THSI_NEWS_NONE,     /* all bytes are taken */
-    THSI_NEWS_ASKED,    /* dialed side: core->handshake.peer says who it claims to be. Accept or refuse before the next feed */
-    THSI_NEWS_VERIFIED, /* the session is up. Dialing side: seal a frame of at most 1 KiB at once, an empty one will do: it
-                         * shows the other side that this is no recording */
+    THSI_NEWS_ASKED,    /* dialed side: core->handshake.peer is who it claims to be. Accept or refuse before the next
+                         * feed */
+    THSI_NEWS_VERIFIED, /* the session is up. Dialing side: seal a frame of at most 1 KiB at once, an empty one will
+                         * do: it shows the other side that this is no recording */
     THSI_NEWS_FRAME     /* frame was opened */
 };
 

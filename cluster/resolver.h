@@ -1,7 +1,7 @@
 /* Resolver: names of hosts to addresses, beside the driver, because DNS may take its time.
  *
- * A task of its own takes requests in order and puts the answers where the driver finds them. A lookup that hangs when the
- * node stops is not waited for: its thread then finishes alone and takes the resolver with it. */
+ * A task of its own takes requests in order and puts the answers where the driver finds them. A lookup that hangs when
+ * the node stops is not waited for: its thread then finishes alone and takes the resolver with it. */
 
 #ifndef THSI_CLUSTER_RESOLVER_H
 #define THSI_CLUSTER_RESOLVER_H

@@ -63,8 +63,8 @@ void thsi_watchers_remove(struct thsi_watchers *watchers, ths_ref whom)
     watchers->count = kept;
 }
 
-/* From a handler the running actor sends; from elsewhere the runtime is handed a tell from nobody. A watcher whose mailbox
- * is full misses the message, as with any tell; the runtime counts it. */
+/* From a handler the running actor sends; from elsewhere the runtime is handed a tell from nobody. A watcher whose
+ * mailbox is full misses the message, as with any tell. */
 static void tell(struct thsi_watchers *watchers, ths_ref whom, struct ths_type *type, const void *body,
                  struct ths_ctx *ctx)
 {

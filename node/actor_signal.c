@@ -195,7 +195,7 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
         break;
     case THSI_NODE_LOST:
         thsi_asks_node_lost(ctx, control->id);
-        thsi_relations_node_lost(ctx, control->id);
+        thsi_relations_node_lost(ctx, control->id, (enum ths_certainty)control->certainty);
         break;
     default: /* KILL: the mark beside the queue has done it */
         break;

@@ -150,17 +150,19 @@ static void free_all(struct ths_ctx *ctx, struct thsi_relation *relation)
 
 /* Each loss is handled as the signal that the lost node would have sent, through the mailbox: so the order in which the
  * actor hears of it is that of all other signals, and the lists may change while it does. */
-static void send_self(struct ths_ctx *ctx, enum thsi_signal_kind kind, ths_ref other, uint64_t id)
+static void send_self(struct ths_ctx *ctx, enum thsi_signal_kind kind, const struct thsi_relation *relation,
+                      enum ths_certainty certainty)
 {
     const struct thsi_signal signal = {
-        .kind = kind, .from = other, .to = thsi_actor_ref(ctx->node, ctx->actor), .id = id,
-        .reason = THS_REASON_NODE_LOST, .certainty = THS_ASSUMED, .text = "its node was declared dead",
+        .kind = kind, .from = relation->other, .to = thsi_actor_ref(ctx->node, ctx->actor), .id = relation->id,
+        .reason = THS_REASON_NODE_LOST, .certainty = certainty,
+        .text = certainty == THS_OBSERVED ? "its node has left" : "its node was declared dead",
     };
 
     (void)thsi_send_signal(ctx, &signal);
 }
 
-void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid)
+void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid, enum ths_certainty certainty)
 {
     struct thsi_rare *rare = ctx->actor->rare;
 
@@ -169,8 +171,8 @@ void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid)
     free_all(ctx, cut_out(&rare->watchers, uid));
     for (const struct thsi_relation *at = rare->links; at; at = at->next)
         if (at->other.node == uid)
-            send_self(ctx, THSI_EXIT, at->other, 0);
+            send_self(ctx, THSI_EXIT, at, certainty);
     for (const struct thsi_relation *at = rare->monitors; at; at = at->next)
         if (at->other.node == uid)
-            send_self(ctx, THSI_DOWN, at->other, at->id);
+            send_self(ctx, THSI_DOWN, at, certainty);
 }

@@ -240,7 +240,7 @@ enum ths_err ths_call(struct ths_node *node, ths_ref to, struct ths_message requ
 
 /* ---- Finding ---------------------------------------------------------------------------- */
 
-enum { LOOK_AGAIN_MS = 20 };
+enum { LOOK_AGAIN_MS = 20, LOOK_LIMIT_MS = 1000 };
 
 struct search {
     const char *name;
@@ -278,7 +278,10 @@ THS_ON_REPLY(ths_finder, look_answered, ths_found)
 
 static void look(struct ths_ctx *ctx, struct ths_finder *self)
 {
-    ths_lookup(ctx, self->search->name, &look_answered, left_ms(ctx, self->search));
+    unsigned left = left_ms(ctx, self->search);
+
+    /* A question that is lost with a link is asked again. */
+    ths_lookup(ctx, self->search->name, &look_answered, left < LOOK_LIMIT_MS ? left : LOOK_LIMIT_MS);
 }
 
 THS_ON(ths_finder, ths_caller_start)

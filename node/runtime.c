@@ -44,11 +44,12 @@ static void set_router(struct thsi_runtime *runtime, struct thsi_router *router)
 }
 
 /* One message to each actor that has to do with other nodes; each looks for itself whether it is concerned. */
-static void node_lost(struct thsi_runtime *runtime, uint64_t uid)
+static void node_lost(struct thsi_runtime *runtime, uint64_t uid, enum ths_certainty certainty)
 {
     struct ths_node *node = runtime->node;
     struct ths_ctx *ctx = &node->network.ctx;
-    struct thsi_signal lost = { .kind = (enum thsi_signal_kind)THSI_NODE_LOST, .id = uid };
+    struct thsi_signal lost = { .kind = (enum thsi_signal_kind)THSI_NODE_LOST, .id = uid,
+                                .certainty = certainty };
 
     thsi_enter(ctx);
     (void)pthread_mutex_lock(&node->foreign_lock);

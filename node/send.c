@@ -121,7 +121,9 @@ enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *sig
             mark_killed(actor, signal->to.generation);
         err = deliver(ctx, actor, signal);
     }
-    if (err != THS_OK)
+    if (err != THS_OK && signal->kind == THSI_REFUSED) /* of tells whose sender is no actor, or is no more */
+        thsi_count_dead_letter(ctx, signal->err, signal->id);
+    else if (err != THS_OK)
         thsi_refuse(ctx, signal, err);
     return err;
 }

@@ -63,7 +63,7 @@ void thsi_foreign_forget(struct ths_ctx *ctx);
 /* The running actor, which was @self, has ended for good: tell everybody, forget all. */
 void thsi_relations_end(struct ths_ctx *ctx, ths_ref self, enum ths_reason reason, const char *text);
 /* Node @uid is lost: EXIT and DOWN come from each link and monitor there. */
-void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid);
+void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid, enum ths_certainty certainty);
 
 /* A DOWN for monitor @id came or is due. */
 void thsi_down(struct ths_ctx *ctx, ths_ref who, uint64_t id, enum ths_reason reason, enum ths_certainty certainty,

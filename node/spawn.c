@@ -92,9 +92,10 @@ static void note_foreign(struct ths_ctx *ctx, struct thsi_actor *actor, const st
 {
     struct thsi_actor *running = ctx->actor;
 
+    if (ths_ref_is_nobody(order->supervisor))
+        return; /* not even for a moment: threads outside read the actor of the context they share without its lock */
     ctx->actor = actor;
-    if (!ths_ref_is_nobody(order->supervisor))
-        thsi_foreign_note(ctx, order->supervisor);
+    thsi_foreign_note(ctx, order->supervisor);
     ctx->actor = running;
 }
 

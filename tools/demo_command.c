@@ -199,7 +199,7 @@ static ths_ref supervise(struct ths_node *node, const struct demo_options *optio
     };
     const struct counter_args args = { .master = master };
     struct ths_child own[COUNTERS_MOST];
-    char names[COUNTERS_MOST][16];
+    char names[COUNTERS_MOST][24];
 
     if (!options->alone)
         return ths_supervise(node, spread, .name = "supervisor", .restarts = 1000);

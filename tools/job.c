@@ -74,6 +74,12 @@ enum ths_err thsi_job_add(struct thsi_job *job, const char *path, size_t path_le
 
 /* ---- Giving out ------------------------------------------------------------------------- */
 
+/* How many ranges of a file lie behind @offset. */
+static uint64_t ranges_behind(const struct thsi_job *job, const struct thsi_job_file *file, uint64_t offset)
+{
+    return (file->size - offset + job->range_len - 1) / job->range_len;
+}
+
 /* Move the cursor to the next byte that is to be cut. Empty files are done as it passes them. */
 static void advance(struct thsi_job *job)
 {
@@ -103,7 +109,10 @@ void thsi_job_round_start(struct thsi_job *job)
     job->bytes_done = 0;
     job->files_done = 0;
     job->dropped_out = false;
+    job->untouched = 0;
     for (size_t i = 0; i < job->files_count; i++) {
+        if (job->files[i].left_out == THSI_FIT)
+            job->untouched += ranges_behind(job, &job->files[i], 0);
         job->files[i].counted = 0;
         thsi_words_fini(&job->files[i].words);
     }
@@ -120,6 +129,7 @@ static struct thsi_job_range cut(struct thsi_job *job)
 
     range.len = left < job->range_len ? (uint32_t)left : job->range_len;
     job->next_offset += range.len;
+    job->untouched--;
     advance(job);
     return range;
 }
@@ -145,22 +155,9 @@ bool thsi_job_take(struct thsi_job *job, ths_ref holder, uint64_t deadline_ms, s
     return true;
 }
 
-uint64_t thsi_job_untouched(const struct thsi_job *job)
-{
-    uint64_t ranges = 0;
-
-    for (size_t i = job->next_file; i < job->files_count; i++) {
-        uint64_t left = job->files[i].size - (i == job->next_file ? job->next_offset : 0);
-
-        if (job->files[i].left_out == THSI_FIT)
-            ranges += (left + job->range_len - 1) / job->range_len;
-    }
-    return ranges;
-}
-
 uint64_t thsi_job_waiting(const struct thsi_job *job)
 {
-    return thsi_job_untouched(job) + job->again_count;
+    return job->untouched + job->again_count;
 }
 
 size_t thsi_job_holds(const struct thsi_job *job, ths_ref holder)
@@ -228,6 +225,9 @@ size_t thsi_job_expire(struct thsi_job *job, uint64_t now_ms)
 /* The file is unfit: none of its ranges is wanted any more. */
 static void leave_out(struct thsi_job *job, size_t file, enum thsi_left_out why)
 {
+    /* Before the cursor moves: what of it was not cut yet never will be. */
+    if (file >= job->next_file)
+        job->untouched -= ranges_behind(job, &job->files[file], file == job->next_file ? job->next_offset : 0);
     job->files[file].left_out = why;
     thsi_words_fini(&job->files[file].words);
     job->bytes -= job->files[file].size;

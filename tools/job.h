@@ -64,6 +64,7 @@ struct thsi_job {
     uint32_t round;           /* from 1; 0: still listing */
     size_t next_file;
     uint64_t next_offset;
+    uint64_t untouched;       /* ranges of this round that are still to be cut */
     uint64_t next_id;
     struct thsi_job_range held[THSI_JOB_HELD_MAX], again[THSI_JOB_HELD_MAX];
     size_t held_count, again_count;
@@ -89,9 +90,6 @@ void thsi_job_round_start(struct thsi_job *job);
 /* Give the next range to @holder: one that waits for another attempt, or a new cut. *@range is a copy. False when
  * all are given out. */
 bool thsi_job_take(struct thsi_job *job, ths_ref holder, uint64_t deadline_ms, struct thsi_job_range *range);
-
-/* How many ranges were never given out in this round. */
-uint64_t thsi_job_untouched(const struct thsi_job *job);
 
 /* How many could be taken now, those that wait for another attempt included. */
 uint64_t thsi_job_waiting(const struct thsi_job *job);

@@ -333,7 +333,7 @@ static bool is_kill_due(const struct master *self)
 {
     return self->kill == KILL_LATER && self->job->bytes > 0 &&
            (self->job->round > 1 || self->job->bytes_done * 100 >= self->job->bytes * self->kill_at ||
-            thsi_job_untouched(self->job) <= UNTOUCHED_MIN);
+            self->job->untouched <= UNTOUCHED_MIN);
 }
 
 /* The time has come. The victim must have finished something and there must be something left for it to hold; as long

@@ -371,6 +371,20 @@ static void node_that_leaves_is_told_to_all_and_its_actors_downs_come_first(void
     assert_noted_in_any_order("alice: down bob shutdown observed \"the node stops\"\na: b leaving\na: b left\n");
 }
 
+static void node_that_left_lives_on_alone(void **state)
+{
+    ths_ref bob = puppet_on(1, "bob"), carl = puppet_on(2, "carl");
+
+    (void)state;
+    puppet_do(nodes[2], carl, monitors, &bob);
+    ths_cluster_leave(nodes[2]);
+    assert_noted("carl: down bob node_lost assumed \"its node was declared dead\"\n");
+    assert_int_equal(ths_cluster_members(nodes[2], NULL, NULL), 1);
+    assert_int_equal(ths_tell(nodes[2], bob, word, .text = "x"), THS_CLOSED);
+    ths_cluster_leave(nodes[2]); /* once more does nothing */
+    assert_non_null(ths_cluster_endpoint(nodes[2]));
+}
+
 static void lost_node_is_seen_by_all_others(void **state)
 {
     (void)state;
@@ -421,6 +435,7 @@ int main(void)
         TEST(group_spans_nodes_and_is_told_with_one_call),
         TEST(entries_of_a_lost_node_go_before_its_downs_and_the_member_event),
         TEST(node_that_leaves_is_told_to_all_and_its_actors_downs_come_first),
+        TEST(node_that_left_lives_on_alone),
         TEST(lost_node_is_seen_by_all_others),
     };
 

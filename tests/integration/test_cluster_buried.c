@@ -1,5 +1,5 @@
-/* A node that is declared dead while it lives: its process, stopped and continued, learns of it and ends with a status of
- * its own. */
+/* A node that is declared dead while it lives: its process, stopped and continued, learns of it and ends with a status
+ * of its own. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -175,7 +175,8 @@ static void key_opens_the_way_beyond_loopback(void **state)
     char path[64];
 
     (void)state;
-    assert_int_equal(join(node, (struct ths_cluster_options){ .bind = "tcp://0.0.0.0:0", .key_file = new_key(path, 1) }),
+    assert_int_equal(join(node, (struct ths_cluster_options){ .bind = "tcp://0.0.0.0:0",
+                                                              .key_file = new_key(path, 1) }),
                      THS_OK);
     remove_key(path);
 }

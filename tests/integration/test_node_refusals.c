@@ -355,6 +355,41 @@ static void stopping_node_refuses_spawns(void **state)
     assert_noted("CLOSED\n");
 }
 
+/* ---- Without a cluster ------------------------------------------------------------------- */
+
+static void uses_a_cluster(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    probe_note("join %s", ths_err_name(ths_group_join(ctx, "workers", 1)));
+    probe_note("leave %s", ths_err_name(ths_group_leave(ctx, "workers")));
+    probe_note("watch %s", ths_err_name(ths_group_watch(ctx, "workers")));
+    probe_note("members %s", ths_err_name(ths_watch_members(ctx)));
+    probe_note("pick %s", probe_label(ths_group_pick(ctx, "workers", THS_PICK_RANDOM)));
+    probe_note("told %zu", ths_group_tell(ctx, "workers", word, .text = "x"));
+}
+
+static void node_without_a_cluster_refuses_what_needs_one(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", PLAIN);
+
+    puppet_do(*state, a, uses_a_cluster, NULL);
+    assert_noted("join UNSUPPORTED\nleave UNSUPPORTED\nwatch UNSUPPORTED\nmembers UNSUPPORTED\npick nobody\ntold 0\n");
+}
+
+static void spawns_elsewhere(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    ths_spawn_at(ctx, "elsewhere", "puppet", (struct ths_message){ NULL, NULL }, &puppet_heard, PROBE_LIMIT_MS);
+}
+
+static void spawn_on_an_unknown_node_is_not_found(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", PLAIN);
+
+    puppet_do(*state, a, spawns_elsewhere, NULL);
+    assert_noted("a: heard NOT_FOUND\n");
+}
+
 /* ---- Nodes ------------------------------------------------------------------------------- */
 
 static void node_with_a_bad_name_does_not_start(void **state)
@@ -413,6 +448,8 @@ int main(void)
         puppet_test(start_message_is_checked),
         puppet_test(full_table_refuses_spawns),
         puppet_test(stopping_node_refuses_spawns),
+        puppet_test(node_without_a_cluster_refuses_what_needs_one),
+        puppet_test(spawn_on_an_unknown_node_is_not_found),
         puppet_test(node_with_a_bad_name_does_not_start),
         puppet_test(node_without_name_takes_the_variable_or_the_host),
         puppet_test(nameless_is_nobody),

@@ -180,7 +180,7 @@ static void say_halted(struct ths_node *node, ths_ref supervisor, ths_ref who, u
 
 static void lose(struct ths_node *node, uint64_t uid)
 {
-    ths_node_runtime(node)->node_lost(ths_node_runtime(node), uid);
+    ths_node_runtime(node)->node_lost(ths_node_runtime(node), uid, THS_ASSUMED);
 }
 
 /* Wait until the counters say so. */

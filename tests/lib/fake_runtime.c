@@ -49,10 +49,11 @@ static enum ths_err deliver(struct thsi_runtime *runtime, const struct thsi_sign
     return fake->result;
 }
 
-static void node_lost(struct thsi_runtime *runtime, uint64_t uid)
+static void node_lost(struct thsi_runtime *runtime, uint64_t uid, enum ths_certainty certainty)
 {
     struct fake_runtime *fake = (struct fake_runtime *)runtime;
 
+    (void)certainty;
     assert_true(fake->lost_count < FAKE_LOST_MAX);
     fake->lost[fake->lost_count++] = uid;
 }

@@ -17,7 +17,7 @@ complain() { # RULE < lines; not at the end of a pipe, where `bad` would be set 
 # Everything written by hand; this folder names what it forbids.
 mapfile -t files < <(find . \( -path './.git' -o -path './build*' -o -path ./tests/vectors -o -path ./tests/lint \) -prune -o \
     -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.sh' -o -name '*.md' -o -name 'CMakeLists.txt' -o -name 'Dockerfile' \
-    -o -name '*.yml' -o -path './tests/run' -o -path './docker/demo' \) -print | sort)
+    -o -name '*.yml' -o -path './tests/run' -o -path './tests/docker/run' -o -path './docker/demo' \) -print | sort)
 mapfile -t code < <(printf '%s\n' "${files[@]}" | grep -E '\.([ch]|cpp)$')
 mapfile -t tests < <(printf '%s\n' "${files[@]}" | grep -E '^\./tests/.*\.([ch]|cpp)$')
 

@@ -138,6 +138,8 @@ static enum thsi_left_out read_text(void *arg, const char *path, uint64_t offset
 
 static const struct thsi_file_source source = { .list = list_texts, .read = read_text };
 
+static uint64_t seed; /* of this run */
+
 /* ---- The result against an oracle ------------------------------------------------------------------- */
 
 static bool is_letter(uint8_t byte)
@@ -172,11 +174,15 @@ static void assert_exact(const struct thsi_outcome *outcome)
     const struct thsi_word *word;
     size_t at = 0;
 
-    assert_string_equal(outcome->trouble, "");
-    assert_true(outcome->exact);
-    assert_int_equal(outcome->job->first.total, oracle(NULL));
+    if (!outcome->exact)
+        fail_msg("seed %llu: %s", (unsigned long long)seed, outcome->trouble);
+    if (outcome->job->first.total != oracle(NULL))
+        fail_msg("seed %llu: %llu words in place of %llu", (unsigned long long)seed,
+                 (unsigned long long)outcome->job->first.total, (unsigned long long)oracle(NULL));
     while ((word = thsi_words_next(&outcome->job->first, &at)))
-        assert_int_equal(word->count, oracle(word->letters));
+        if (word->count != oracle(word->letters))
+            fail_msg("seed %llu: \"%s\" %llu times in place of %llu", (unsigned long long)seed, word->letters,
+                     (unsigned long long)word->count, (unsigned long long)oracle(word->letters));
 }
 
 /* ---- One run ---------------------------------------------------------------------------------------- */
@@ -251,8 +257,9 @@ static bool is_over(void *arg)
     return outcome != NULL;
 }
 
-static void begin(uint64_t seed, unsigned nodes)
+static void begin(uint64_t with_seed, unsigned nodes)
 {
+    seed = with_seed;
     random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     outcome = NULL;
     progress = (struct thsi_progress){ 0 };
@@ -289,8 +296,9 @@ static uint64_t run_out(void)
     while (!outcome && ths_sim_now_ms(sim) < LIMIT_MS && ths_sim_step(sim))
         steps++;
     if (!outcome)
-        fail_msg("not over after %llu virtual ms: round %u, %llu of %llu bytes\n%s",
-                 (unsigned long long)ths_sim_now_ms(sim), progress.round, (unsigned long long)progress.bytes_done,
+        fail_msg("seed %llu: not over after %llu virtual ms: round %u, %llu of %llu bytes\n%s",
+                 (unsigned long long)seed, (unsigned long long)ths_sim_now_ms(sim), progress.round,
+                 (unsigned long long)progress.bytes_done,
                  (unsigned long long)progress.bytes, ths_sim_story(sim));
     return steps;
 }
@@ -301,8 +309,8 @@ static void a_node_alone_takes_its_counters_from_its_supervisor(void **state)
 {
     (void)state;
     alone = true;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        begin(seed, 1);
+    for (uint64_t next = 1; next <= 20; next++) {
+        begin(next, 1);
         (void)run_out();
         assert_exact(outcome);
         assert_int_equal(outcome->rounds, oracle(NULL) == 0 && outcome->job->bytes == 0 ? 1 : 3);
@@ -325,11 +333,11 @@ static void three_nodes_share_the_work(void **state)
 }
 
 /* The steps of a run without a crash: where a crash can hit. */
-static uint64_t count_steps(uint64_t seed)
+static uint64_t count_steps(uint64_t with_seed)
 {
     uint64_t steps;
 
-    begin(seed, 3);
+    begin(with_seed, 3);
     steps = run_out();
     assert_exact(outcome);
     end();
@@ -337,11 +345,11 @@ static uint64_t count_steps(uint64_t seed)
 }
 
 /* One run with a crash of node 2 or 3 at a step drawn from the seed, and its return some time later. */
-static void run_with_crash(uint64_t seed, uint64_t steps, char hash[17])
+static void run_with_crash(uint64_t with_seed, uint64_t steps, char hash[17])
 {
     unsigned victim;
 
-    begin(seed, 3);
+    begin(with_seed, 3);
     victim = 2 + (unsigned)ths_sim_random(sim, 2);
     for (uint64_t left = ths_sim_random(sim, steps); left > 0 && !outcome; left--)
         (void)ths_sim_step(sim);
@@ -360,10 +368,8 @@ static void a_crash_at_any_step_leaves_the_count_exact(void **state)
     char hash[17];
 
     (void)state;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        print_message("seed %llu\r", (unsigned long long)seed);
-        run_with_crash(seed, steps, hash);
-    }
+    for (uint64_t next = 1; next <= SEEDS; next++)
+        run_with_crash(next, steps, hash);
 }
 
 static void the_same_seed_tells_the_same_story(void **state)
@@ -380,6 +386,7 @@ static void the_same_seed_tells_the_same_story(void **state)
 static void a_text_that_vanishes_is_left_out_of_every_round(void **state)
 {
     (void)state;
+    options.rounds = 100; /* the news of a round comes late */
     begin(3, 3);
     assert_true(texts_count > 1);
     while (progress.round < 2)

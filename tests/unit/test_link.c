@@ -375,7 +375,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(two_links_with_one_key_verify_each_other_and_carry_frames, set_up, tear_down),
         cmocka_unit_test_setup_teardown(proof_may_carry_the_first_payload, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_key_is_refused_with_the_reason_and_the_dialer_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_key_is_refused_with_the_reason_and_the_dialer_is_told, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(another_cluster_name_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_protocol_version_is_refused_with_the_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusal_by_the_caller_reaches_the_dialer, set_up, tear_down),

@@ -212,7 +212,8 @@ static void spawn_carries_all_that_the_other_node_needs(void **state)
 static void down_carries_reason_certainty_and_text(void **state)
 {
     const struct thsi_signal signal = { .kind = THSI_DOWN, .from = alice, .to = bob, .id = 4,
-                                        .reason = THS_REASON_CRASHED, .certainty = THS_OBSERVED, .text = "out of luck" };
+                                        .reason = THS_REASON_CRASHED, .certainty = THS_OBSERVED,
+                                        .text = "out of luck" };
     const struct thsi_signal *got;
 
     (void)state;
