@@ -1,5 +1,5 @@
-/* thiasos demo: the master's node of the word count. It starts the node, the supervisor of the counters and the master, and
- * shows what they do. */
+/* thiasos demo: the master's node of the word count. It starts the node, the supervisor of the counters and the
+ * master, and shows what they do. */
 
 #define _GNU_SOURCE /* sigset_t under gnu11's POSIX */
 
@@ -91,7 +91,8 @@ static uint64_t now_ms(void)
 }
 
 /* Show what came since the last time. Gives the outcome once it is there. */
-static struct thsi_outcome *show(struct desk *desk, struct thsi_demo_screen *screen, struct ths_node *node, ths_ref supervisor)
+static struct thsi_outcome *show(struct desk *desk, struct thsi_demo_screen *screen, struct ths_node *node,
+                                 ths_ref supervisor)
 {
     static const char *const kinds[] = { "say", "pause", "kill", "start" };
     struct ths_supervisor_stats stats = { 0 };
@@ -118,14 +119,16 @@ static struct thsi_outcome *show(struct desk *desk, struct thsi_demo_screen *scr
 static int write_files(const struct demo_options *options, const struct thsi_outcome *outcome)
 {
     if (options->words && thsi_demo_write_words(outcome, options->words) != THS_OK)
-        return thsi_cli_fail(THSI_EXIT_FAILED, "demo", "%s: not written: %s; look at the disk", options->words, strerror(errno));
+        return thsi_cli_fail(THSI_EXIT_FAILED, "demo", "%s: not written: %s; look at the disk", options->words,
+                             strerror(errno));
     if (options->left_out && thsi_demo_write_left_out(outcome, options->left_out) != THS_OK)
         return thsi_cli_fail(THSI_EXIT_FAILED, "demo", "%s: not written: %s; look at the disk", options->left_out,
                              strerror(errno));
     return THSI_EXIT_OK;
 }
 
-static int conclude(const struct demo_options *options, struct thsi_demo_screen *screen, const struct thsi_outcome *outcome)
+static int conclude(const struct demo_options *options, struct thsi_demo_screen *screen,
+                    const struct thsi_outcome *outcome)
 {
     int status = write_files(options, outcome);
 
@@ -153,8 +156,8 @@ static bool choose_kill_at(const struct demo_options *options, struct thsi_demo_
         return thsi_cli_number(options->kill_at, 0, 100, percent);
     ths_env_os()->random(ths_env_os(), &drawn, sizeof drawn);
     *percent = drawn % 100;
-    thsi_demo_print(screen, "say", "%s will be killed at %u %% of the first round", options->kill ? options->kill : "nobody",
-                    *percent);
+    thsi_demo_print(screen, "say", "%s will be killed at %u %% of the first round",
+                    options->kill ? options->kill : "nobody", *percent);
     return true;
 }
 
@@ -190,8 +193,8 @@ static int join(struct ths_node *node, const struct demo_options *options, struc
     return THSI_EXIT_OK;
 }
 
-/* The supervisor of the counters: spread over the members with their role, or all on this node, where they tell @master that
- * they are there. */
+/* The supervisor of the counters: spread over the members with their role, or all on this node, where they tell @master
+ * that they are there. */
 static ths_ref supervise(struct ths_node *node, const struct demo_options *options, ths_ref master)
 {
     const struct ths_child spread[] = {
@@ -258,8 +261,8 @@ static int run(struct demo_options *options)
 
     thsi_demo_screen_init(&screen, options->events);
     if (!choose_kill_at(options, &screen, &master_options.kill_at))
-        return thsi_cli_fail(THSI_EXIT_USAGE, "demo", "bad value of --kill-at: \"%.40s\" is neither a percentage nor random; give "
-                             "a number from 0 to 100", options->kill_at);
+        return thsi_cli_fail(THSI_EXIT_USAGE, "demo", "bad value of --kill-at: \"%.40s\" is neither a percentage nor "
+                             "random; give a number from 0 to 100", options->kill_at);
     /* Before any thread is started, so that all have them blocked and they come here. */
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -268,7 +271,8 @@ static int run(struct demo_options *options)
     node = ths_node_start(&node_options);
     if (!node || thsi_counter_register(node) != THS_OK || ths_ref_is_nobody(thsi_echo_start(node))) {
         ths_node_stop(node, 0);
-        return thsi_cli_fail(THSI_EXIT_FAILED, "demo", "the node does not start: its name is bad, or memory or threads are out");
+        return thsi_cli_fail(THSI_EXIT_FAILED, "demo",
+                             "the node does not start: its name is bad, or memory or threads are out; look at --name");
     }
     status = join(node, options, &screen);
     if (status == THSI_EXIT_OK) {
@@ -308,11 +312,11 @@ int thsi_demo_command(int argc, char **argv)
     const struct thsi_command command = {
         .name = "demo",
         .usage = "[OPTION...]",
-        .about = "Count the words of all files below a directory, on every node of the cluster that has the role counter. "
-                 "This node\n"
-                 "runs the master and the supervisor of the counters, which read the files; it needs no access to them. A word is\n"
-                 "a run of the letters A-Z and a-z, in small letters. A file that cannot be read, that changes, or that holds a\n"
-                 "word longer than 64 KiB is left out and listed (exit status 3). docker/demo runs it on three nodes.",
+        .about = "Count the words of all files below a directory, on every node of the cluster that has the role counter.\n"
+                 "This node runs the master and the supervisor of the counters, which read the files; it needs no access\n"
+                 "to them. A word is a run of the letters A-Z and a-z, in small letters. A file that cannot be read, that\n"
+                 "changes, or that holds a word longer than 64 KiB is left out and listed (exit status 3). docker/demo runs\n"
+                 "it on three nodes.",
         .examples = "  thiasos demo --alone --files /usr/share/common-licenses\n"
                     "  thiasos demo --name a --bind tcp://127.0.0.1:7400 --words words.txt",
         .options = options,
@@ -322,7 +326,8 @@ int thsi_demo_command(int argc, char **argv)
     if (!thsi_cli_parse(&command, argc, argv, &first, &status))
         return status;
     if (got.alone && !got.files)
-        return thsi_cli_fail(THSI_EXIT_USAGE, "demo", "nothing to count: --alone reads the files itself; name them with --files");
+        return thsi_cli_fail(THSI_EXIT_USAGE, "demo",
+                             "nothing to count: --alone reads the files itself; name their directory with --files");
     ths_env_os_log(THS_LOG_WARN, false);
     status = open_files(&got);
     return status == THSI_EXIT_OK ? thsi_cli_done(run(&got), "demo") : status;

@@ -67,7 +67,8 @@ void thsi_demo_progress(struct thsi_demo_screen *screen, const struct thsi_progr
         return;
     screen->last_ms = now_ms;
     (void)snprintf(text, sizeof text,
-                   "round %u  files %zu/%zu  %3llu %%  %.1f MB/s  members %zu  counters %zu  restarts %llu  sent again %llu",
+                   "round %u  files %zu/%zu  %3llu %%  %.1f MB/s  members %zu  counters %zu  restarts %llu  "
+                   "sent again %llu",
                    progress->round, progress->files_done, progress->files,
                    (unsigned long long)(progress->bytes ? progress->bytes_done * 100 / progress->bytes : 100),
                    screen->rate, members, progress->counters, (unsigned long long)restarts,

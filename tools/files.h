@@ -12,8 +12,8 @@
 #define THSI_PATH_MAX 4095u  /* bytes of a relative path */
 #define THSI_DEPTH_MAX 128u  /* directories inside each other */
 
-/* Takes one entry of a list: a regular file, or with @verdict something that could not be looked at. Returns false when no
- * more are wanted; the entry was then not taken. */
+/* Takes one entry of a list: a regular file, or with @verdict something that could not be looked at. Returns false when
+ * no more are wanted; the entry was then not taken. */
 typedef bool thsi_file_visit(void *sink, const char *path, uint64_t size, uint64_t changed_ns,
                              enum thsi_left_out verdict);
 

@@ -1,8 +1,8 @@
 /* Job: which files are to be counted, who counts which range of them, and what has been counted.
  *
  * The master's bookkeeping. Files are cut into ranges; a range is given to a counter, and given to another when
- * the first is lost or late. Each giving is an attempt of its own, and only the answer to the present attempt counts, so a range
- * enters the table once however often it was sent. A file's words enter the round's table when all its ranges
+ * the first is lost or late. Each giving is an attempt of its own, and only the answer to the present attempt counts, so
+ * a range enters the table once however often it was sent. A file's words enter the round's table when all its ranges
  * are there: a file that turns out to be unfit leaves no trace. The rounds must all agree with the first; when a file
  * drops out later (it changed, it vanished), the round in which it did takes the first one's place.
  *

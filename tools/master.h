@@ -3,7 +3,8 @@
  * It finds its counters through the group (or, on a node alone, hears of them from themselves), watches each, lists the
  * files through one of them, gives out ranges a few at a time, and gives them out again when a counter is lost or
  * late. What it has to tell goes to the hooks. With a victim it plays the demo's story: it lets that node be
- * killed while ranges it was given are unanswered, and goes on round after round until the node's new boot has finished some. */
+ * killed while ranges it was given are unanswered, and goes on round after round until the node's new boot has finished
+ * some. */
 
 #ifndef THSI_TOOLS_MASTER_H
 #define THSI_TOOLS_MASTER_H

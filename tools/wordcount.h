@@ -19,7 +19,8 @@
 
 /* ---- To counters ------------------------------------------------------------------------ */
 
-/* What a counter is started with. It tells counter_ready to the master, if there is one; else the master finds it in the group. */
+/* What a counter is started with. It tells counter_ready to the master, if there is one; else the master finds it in the
+ * group. */
 THS_MESSAGE(counter_args, "wordcount.counter_args", 1, ref(master))
 
 /* The files behind `after`; answered by files_listed. */
@@ -39,7 +40,8 @@ THS_MESSAGE(counter_stats, "wordcount.counter_stats", 1)
 
 THS_MESSAGE(counter_ready, "wordcount.counter_ready", 1)
 
-/* A page of the list: parallel lists, verdicts as in enum thsi_left_out. `why` is not empty when this counter cannot list. */
+/* A page of the list: parallel lists, verdicts as in enum thsi_left_out. `why` is not empty when this counter cannot
+ * list. */
 THS_MESSAGE(files_listed, "wordcount.files_listed", 1, string(why), boolean(last),
             list(bytes, paths, .max = THSI_PAGE_FILES, .element_max = THSI_PATH_MAX),
             list(u64, sizes, .max = THSI_PAGE_FILES), list(u64, changed_ns, .max = THSI_PAGE_FILES),
@@ -56,8 +58,8 @@ THS_MESSAGE(counter_done, "wordcount.counter_done", 1, u64(finished), u64(finish
 
 struct ths_node;
 
-/* Where the counters of this process read, and whence they take memory and the seeds of their tables; both borrowed for its
- * life. Call it before a counter starts. Without it they answer lists with why not. */
+/* Where the counters of this process read, and whence they take memory and the seeds of their tables; both borrowed for
+ * its life. Call it before a counter starts. Without it they answer lists with why not. */
 void thsi_counter_source(const struct thsi_file_source *source, struct ths_env *from);
 
 /* Make behaviour "counter" startable on @node. Errors: those of ths_register. */

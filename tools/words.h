@@ -2,8 +2,8 @@
  *
  * A word is what `tr -cs '[:alpha:]' '\n' | tr A-Z a-z` leaves of one file in the C locale: a longest run of the bytes
  * A-Z and a-z, in small letters. A file is counted in ranges. A word belongs to the range in which it begins,
- * so the tables of all ranges of a file add up to the table of the whole, however it was cut: a range looks at the byte before it
- * to skip a word that began there, and reads behind its end to finish its last one. A word longer than
+ * so the tables of all ranges of a file add up to the table of the whole, however it was cut: a range looks at the byte
+ * before it to skip a word that began there, and reads behind its end to finish its last one. A word longer than
  * THSI_WORD_MAX is refused, since it could span any number of ranges.
  *
  * Pure: memory comes from `env->memory` and may fail. No lock inside. */
@@ -66,7 +66,8 @@ THS_MUST_CHECK enum ths_err thsi_words_merge(struct thsi_words *words, const str
 /* How often the word was seen. */
 uint64_t thsi_words_get(const struct thsi_words *words, const char *letters, size_t len);
 
-/* Iterate in no useful order: size_t at = 0; while ((word = thsi_words_next(&words, &at))) ... Lends until the next add. */
+/* Iterate in no useful order: size_t at = 0; while ((word = thsi_words_next(&words, &at))) ...
+ * Lends until the next add. */
 const struct thsi_word *thsi_words_next(const struct thsi_words *words, size_t *at);
 
 /* A word that @a and @b do not hold equally often; NULL when they are equal. Lends. */
@@ -80,8 +81,8 @@ const struct thsi_word **thsi_words_by_letters(const struct thsi_words *words);
 size_t thsi_words_top(const struct thsi_words *words, const struct thsi_word **top, size_t max);
 
 /* Count the words that begin in the window's range.
- * Errors: TOO_BIG (one is longer than THSI_WORD_MAX), INVALID (the window does not reach far enough behind its range to tell),
- * NOMEM, TOO_MANY. A part may have been added then. */
+ * Errors: TOO_BIG (one is longer than THSI_WORD_MAX), INVALID (the window does not reach far enough behind its range to
+ * tell), NOMEM, TOO_MANY. A part may have been added then. */
 THS_MUST_CHECK enum ths_err thsi_words_count(struct thsi_words *words, const struct thsi_window *window);
 
 /* Whether [:alpha:] of the C locale holds @byte. */

@@ -154,7 +154,8 @@ static void a_list_goes_on_behind_a_file_that_is_gone(void **state)
     }
 }
 
-static enum thsi_left_out read_at(const char *path, uint64_t offset, char *out, size_t len, uint64_t size, uint64_t changed)
+static enum thsi_left_out read_at(const char *path, uint64_t offset, char *out, size_t len, uint64_t size,
+                                  uint64_t changed)
 {
     return source.read(source.arg, path, offset, out, len, size, changed);
 }
@@ -175,8 +176,8 @@ static void a_file_is_read_as_it_was_listed(void **state)
 
 static void nothing_outside_the_directory_is_read(void **state)
 {
-    static const char *const wrong[] = { "/etc/passwd", "../etc/passwd", "b/../a", "./a", "", "b//deep/c", "outside", "link",
-                                         "linked/deep/c", "b", "a/", "fifo" };
+    static const char *const wrong[] = { "/etc/passwd", "../etc/passwd", "b/../a", "./a", "", "b//deep/c", "outside",
+                                         "link", "linked/deep/c", "b", "a/", "fifo" };
     char bytes[8];
 
     (void)state;
