@@ -69,7 +69,7 @@ static void put(struct ths_control_caller *self, enum ths_err err, const struct 
     self->settled = true;
     if (err == THS_OK)
         err = info ? thsi_message_measure(info, answer, &size) : THS_NOMEM;
-    if (err == THS_OK) {
+    if (err == THS_OK && answer) {
         call->block = call->env->memory(call->env, NULL, size);
         if (call->block)
             thsi_message_copy(info, call->block, answer);

@@ -89,12 +89,14 @@ struct shipper {
     bool measured;
 };
 
-/* The link refuses what it cannot hold: the rest is sent in a later turn. */
+/* The link refuses what it cannot hold: the rest is sent a little later. */
 static void ship(struct ths_ctx *ctx, struct shipper *self)
 {
     for (int i = 0; i < BATCH && self->sent < self->count; i++) {
-        if (ths_try_tell(ctx, self->to, cargo, .seq = self->sent, .data = { payload, sizeof payload }) != THS_OK)
-            break;
+        if (ths_try_tell(ctx, self->to, cargo, .seq = self->sent, .data = { payload, sizeof payload }) != THS_OK) {
+            (void)ths_after(ctx, 1, more);
+            return;
+        }
         self->sent++;
     }
     if (self->sent < self->count)
