@@ -128,6 +128,7 @@ struct thsi_driver {
     size_t packets_count, packets_cap;
     enum ths_err packet_err;             /* what groups said of a packet of the frame at hand */
     enum ths_err self_buried;            /* OK, or to be acted upon */
+    uint64_t yields_uid;                 /* a node that this one and that have buried each other, and that has to yield */
     bool left_done;
     struct thsi_note_limit bad_notes, loss_notes, flood_notes;
     uint64_t refusal_note_ns;            /* when to complain of refusals again */

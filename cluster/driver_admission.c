@@ -102,6 +102,8 @@ static void refused(struct thsi_driver *driver, struct thsi_driver_link *link,
 
     (void)atomic_fetch_add_explicit(&driver->closed_for[(unsigned)refusal->err % 32], 1, memory_order_relaxed);
     thsi_driver_note_refusal(driver, link, refusal->err, "");
+    if (refusal->err == THS_NODE_LOST)
+        driver->yields_uid = link->uid; /* unless this node does, and then it dials nobody any more */
     thsi_driver_later(driver, &event); /* ends the dial too */
     thsi_driver_end(driver, link, true);
 }
@@ -185,7 +187,8 @@ static bool go_up(struct thsi_driver *driver, struct thsi_driver_link *link)
 }
 
 /* Whether it is for the dialed side to refuse first: a node of our own name, as it was there already, and one that we
- * have buried, as it may have buried us, and the smaller party has to hear that. If it accepts, we are asked again. */
+ * have buried, as it may have buried us, and the smaller party has to hear that. If it accepts, we are asked again; if it
+ * refused before and we did not yield to that, it has to hear it from us. */
 static bool speaks_first(struct thsi_driver *driver, const struct thsi_identity *who)
 {
     bool buried;
@@ -193,7 +196,7 @@ static bool speaks_first(struct thsi_driver *driver, const struct thsi_identity 
     (void)pthread_mutex_lock(&driver->mutex);
     buried = thsi_membership_is_buried(driver->membership, who->uid, NULL);
     (void)pthread_mutex_unlock(&driver->mutex);
-    return buried || strcmp(who->name, driver->self.name) == 0;
+    return (buried && who->uid != driver->yields_uid) || strcmp(who->name, driver->self.name) == 0;
 }
 
 /* This node dialed, and now knows who is there. */

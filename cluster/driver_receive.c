@@ -53,11 +53,12 @@ void thsi_driver_bye(void *arg, struct thsi_peer *peer)
     (void)peer;
 }
 
-static void give_packets(struct thsi_driver *driver, uint64_t uid)
+/* Any of them may end the link, and with it the frame that the others lie in. */
+static void give_packets(struct thsi_driver *driver, thsi_link id, uint64_t uid)
 {
     struct thsi_membership_event event = { .type = THSI_MEMBERSHIP_RECEIVED, .uid = uid };
 
-    for (size_t i = 0; i < driver->packets_count; i++) {
+    for (size_t i = 0; i < driver->packets_count && thsi_driver_find(driver, id); i++) {
         event.packet = driver->packets[i].bytes;
         event.packet_len = driver->packets[i].len;
         if (thsi_driver_step_membership(driver, &event) == THS_MALFORMED)
@@ -104,7 +105,7 @@ static void take_frame(struct thsi_driver *driver, struct thsi_driver_link *link
         thsi_driver_bad_link(driver, link, err, 0);
         return;
     }
-    give_packets(driver, uid);
+    give_packets(driver, id, uid);
 }
 
 static void take_news(struct thsi_driver *driver, struct thsi_driver_link *link, const struct thsi_link_news *news)

@@ -119,7 +119,7 @@ static enum ths_err open_frame(struct thsi_link_core *core, uint64_t now_ns, con
     struct thsi_session_frame *opened = core->verified ? &news->frame : &core->pending_frame;
     enum ths_err err = thsi_session_open(&core->session, frame->data, frame->len, opened);
 
-    if (err == THS_OK && opened->lane >= THSI_LANE_COUNT)
+    if (err == THS_OK && (opened->lane >= THSI_LANE_COUNT || opened->ack > thsi_session_sent(&core->session)))
         err = THS_MALFORMED;
     if (err != THS_OK)
         return err;

@@ -26,7 +26,6 @@
 #define THSI_MEMBERS_MAX 1024u         /* this node included */
 #define THSI_TOMBS_MAX 512u            /* buried members that are remembered */
 #define THSI_IDENTITY_PACKED_MAX 1024u /* bytes that thsi_identity_pack needs at most */
-#define THSI_INCARNATION_MAX (UINT64_C(1) << 62)
 
 /* One msgpack array, for gossip. Unpacking takes exactly one value from @unpacker, checks uid, UTF-8, sizes and that
  * there is a name (thsi_identity_check asks for more), and leaves errors in @unpacker (sticky). */

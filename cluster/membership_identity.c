@@ -70,8 +70,9 @@ void thsi_member_refusal_pack(const struct thsi_member_refusal *refusal, struct 
 void thsi_member_refusal_unpack(struct thsi_member_refusal *refusal, struct thsi_unpacker *unpacker)
 {
     uint32_t more = thsi_gossip_fields(unpacker, REFUSAL_FIELDS);
+    uint64_t err = thsi_unpack_u64_max(unpacker, UINT16_MAX);
 
-    refusal->err = (enum ths_err)thsi_unpack_u64_max(unpacker, UINT16_MAX);
+    refusal->err = err > THS_OK && err <= THS_SUPERSEDED ? (enum ths_err)err : THS_REFUSED;
     refusal->boot = thsi_unpack_u64(unpacker);
     refusal->members = thsi_unpack_u64(unpacker);
     thsi_gossip_skip(unpacker, more);

@@ -314,7 +314,7 @@ static uint64_t newest_buried_boot(const struct thsi_membership *m, const uint8_
 
 static enum ths_err admit(const struct thsi_membership *m, const struct thsi_identity *identity, uint64_t *newest)
 {
-    const struct thsi_member *rival;
+    const struct thsi_member *rival, *same;
     enum ths_err err;
 
     *newest = m->self.who.boot;
@@ -325,6 +325,9 @@ static enum ths_err admit(const struct thsi_membership *m, const struct thsi_ide
         return THS_CLOSED;
     if (thsi_membership_is_buried(m, identity->uid, NULL))
         return THS_NODE_LOST;
+    same = thsi_membership_get(m, identity->uid);
+    if (same && same->met && !same_id(same->who.id, identity->id))
+        return THS_REFUSED; /* uids are drawn: nobody has another's by chance */
     rival = thsi_membership_rival(m, identity);
     if (rival && (!same_id(rival->who.id, identity->id) || !gives_way(rival)))
         return THS_NAME_TAKEN;
@@ -333,7 +336,7 @@ static enum ths_err admit(const struct thsi_membership *m, const struct thsi_ide
         *newest = rival->who.boot;
     if (*newest != 0 && identity->boot <= *newest)
         return THS_SUPERSEDED;
-    if (!rival && m->count == THSI_MEMBERS_MAX - 1 && !thsi_membership_get(m, identity->uid))
+    if (!rival && !same && m->count == THSI_MEMBERS_MAX - 1)
         return THS_TOO_MANY;
     return THS_OK;
 }

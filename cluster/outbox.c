@@ -247,6 +247,8 @@ static enum ths_err grow_unacked(struct thsi_outbox *outbox)
 
 enum ths_err thsi_outbox_sent(struct thsi_outbox *outbox, struct thsi_outframe *frame, uint64_t counter)
 {
+    if (outbox->unacked_count == THSI_OUTBOX_UNACKED_MAX)
+        return THS_TOO_MANY;
     if (outbox->unacked_count == outbox->unacked_cap) {
         enum ths_err err = grow_unacked(outbox);
         if (err != THS_OK)

@@ -21,6 +21,7 @@
 #define THSI_OUTBOX_DATA_MAX (8u << 20)     /* bytes queued beyond which data is refused */
 #define THSI_OUTBOX_CONTROL_MAX (4u << 20)  /* bytes of control records not acknowledged yet */
 #define THSI_OUTBOX_WINDOW (8u << 20)       /* bytes sent and not acknowledged beyond which nothing is sent */
+#define THSI_OUTBOX_UNACKED_MAX (1u << 16)  /* frames sent and not acknowledged: who reads so many answers some */
 
 enum thsi_lane {
     THSI_LANE_NODE = 0,   /* goes first */
@@ -87,7 +88,8 @@ struct thsi_outframe *thsi_outbox_take(struct thsi_outbox *outbox, bool partial)
 /* Whether there is a frame that is full, or for lane NODE. */
 bool thsi_outbox_is_empty(const struct thsi_outbox *outbox);
 
-/* @frame was sealed with @counter; its numbers are kept until acknowledged. Errors: NOMEM (close the link). */
+/* @frame was sealed with @counter; its numbers are kept until acknowledged.
+ * Errors: NOMEM, TOO_MANY (the other side acknowledges nothing): close the link. */
 THS_MUST_CHECK
 enum ths_err thsi_outbox_sent(struct thsi_outbox *outbox, struct thsi_outframe *frame, uint64_t counter);
 

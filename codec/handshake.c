@@ -110,7 +110,7 @@ static enum ths_err unpack_identity(struct thsi_identity *identity, const uint8_
     identity->version = (uint16_t)thsi_unpack_u64_max(&unpacker, UINT16_MAX);
     identity->uid = thsi_unpack_u64(&unpacker);
     identity->boot = thsi_unpack_u64(&unpacker);
-    identity->incarnation = thsi_unpack_u64(&unpacker);
+    identity->incarnation = thsi_unpack_u64_max(&unpacker, THSI_INCARNATION_MAX);
     id = thsi_unpack_bin(&unpacker, THSI_NODE_ID_SIZE, &id_len);
     if (id_len != THSI_NODE_ID_SIZE)
         return THS_MALFORMED;

@@ -44,6 +44,7 @@
 
 #define THSI_IDENTITY_TEXT_MAX 255u
 #define THSI_REFUSAL_TEXT_MAX 200u
+#define THSI_INCARNATION_MAX (UINT64_C(1) << 62) /* of a membership: a larger one could not be told on */
 
 /* Who a node is, as it says itself. The name is of [A-Za-z0-9_.-], the other texts are UTF-8 without control
  * characters; name and address are not empty. All are NUL-terminated. */

@@ -70,8 +70,11 @@ void thsi_actor_begin(struct ths_ctx *ctx)
     }
 }
 
+/* What waits here goes on taking its place in the mailbox. Relaxed: only the number matters. */
 static void append_inner(struct thsi_actor *actor, struct thsi_message *message)
 {
+    if (message->counted)
+        (void)atomic_fetch_add_explicit(&actor->queued, 1, memory_order_relaxed);
     atomic_store_explicit(&message->next, NULL, memory_order_relaxed);
     if (actor->inner_head)
         atomic_store_explicit(&actor->inner_tail->next, message, memory_order_relaxed);
@@ -84,8 +87,11 @@ struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor)
 {
     struct thsi_message *message = actor->inner_head;
 
-    if (message)
-        actor->inner_head = atomic_load_explicit(&message->next, memory_order_relaxed);
+    if (!message)
+        return NULL;
+    actor->inner_head = atomic_load_explicit(&message->next, memory_order_relaxed);
+    if (message->counted)
+        (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);
     return message;
 }
 
@@ -118,6 +124,12 @@ static void handle_data(struct ths_ctx *ctx, struct thsi_message *message)
     thsi_message_free(ctx->pool, message);
 }
 
+/* Between two incarnations nobody is there to hear @message: the next one will. */
+static bool must_wait(const struct thsi_actor *actor, struct thsi_message *message)
+{
+    return actor->phase == THSI_PHASE_HALTED && (message->counted || thsi_actor_is_heard(actor, message));
+}
+
 static void handle(struct ths_ctx *ctx, struct thsi_message *message)
 {
     struct thsi_actor *actor = ctx->actor;
@@ -127,10 +139,10 @@ static void handle(struct ths_ctx *ctx, struct thsi_message *message)
     } else if (actor->phase == THSI_PHASE_FREE ||
                message->generation != thsi_actor_generation(actor)) {
         thsi_actor_undeliverable(ctx, message, THS_GONE);
+    } else if (must_wait(actor, message)) {
+        append_inner(actor, message);
     } else if (!message->counted) {
         thsi_actor_signal(ctx, message);
-    } else if (actor->phase == THSI_PHASE_HALTED || actor->inner_head) {
-        append_inner(actor, message);
     } else {
         handle_data(ctx, message);
         return;
@@ -175,8 +187,9 @@ static bool run_first(struct ths_ctx *ctx)
     struct thsi_actor *actor = ctx->actor;
 
     if (is_killed(actor)) {
+        /* Acquire: who sees the order sees that the node kills all (node.c). */
         (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ thsi_actor_generation(actor) }, 0,
-                                                      memory_order_relaxed, memory_order_relaxed);
+                                                      memory_order_acquire, memory_order_relaxed);
         thsi_actor_end(ctx, THS_REASON_KILLED, "", false);
         return true;
     }
@@ -187,7 +200,7 @@ static bool run_first(struct ths_ctx *ctx)
         return true;
     }
     if (actor->phase == THSI_PHASE_RUNNING && actor->inner_head) {
-        handle_data(ctx, thsi_actor_take_inner(actor));
+        handle(ctx, thsi_actor_take_inner(actor));
         return true;
     }
     return false;
@@ -197,7 +210,8 @@ static bool run_first(struct ths_ctx *ctx)
  * another may own it, and only one in no list can be given. A slot whose generations are used up is not given. */
 static bool let_go(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
-    bool give = actor->phase == THSI_PHASE_FREE && !actor->listed && thsi_actor_generation(actor) != UINT32_MAX;
+    bool give = actor->phase == THSI_PHASE_FREE && !actor->listed &&
+                thsi_actor_generation(actor) != UINT32_MAX - 1;
 
     if (give)
         actor->listed = true;

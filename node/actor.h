@@ -8,8 +8,8 @@
  *                                        └─────────────────────────────────────────────────────┘
  *
  * Invariant: whoever owns the mailbox's consumer side, and nobody else, reads and writes the consumer's
- * fields. A slot is never unmapped before its node stops; its generation rises when the
- * actor in it ends, so a message for an earlier one is recognised wherever it turns up. */
+ * fields. A slot is never unmapped before its node stops; its generation rises when an actor comes to live in it
+ * and when it ends, so a message for an earlier one is recognised wherever it turns up, and no ref names a later one. */
 
 #ifndef THSI_NODE_ACTOR_H
 #define THSI_NODE_ACTOR_H
@@ -22,13 +22,14 @@ enum thsi_phase {
     THSI_PHASE_FREE,     /* no actor; what arrives is for one that has ended */
     THSI_PHASE_STARTING, /* its start handlers have not run yet */
     THSI_PHASE_RUNNING,
-    THSI_PHASE_HALTED    /* an incarnation ended; the supervisor decides. Data messages wait in the inner queue */
+    THSI_PHASE_HALTED    /* an incarnation ended; the supervisor decides. What the next is to hear waits in the inner queue */
 };
 
 /* Bits of thsi_actor.flags: set by any thread, read by the consumer. */
 enum {
     THSI_FLAG_WAITED = 1,  /* a thread outside waits for its end, or may ask for its reason */
-    THSI_FLAG_MARKED = 2   /* the router wants actor_ended */
+    THSI_FLAG_MARKED = 2,  /* the router wants actor_ended */
+    THSI_FLAG_SERVES = 4   /* works for a thread outside that waits for its end, whatever the reason */
 };
 
 enum {
@@ -40,7 +41,7 @@ struct thsi_rare;
 
 struct thsi_actor {
     struct thsi_mailbox mailbox;
-    _Atomic uint32_t generation; /* of the actor in it; of the next one while FREE */
+    _Atomic uint32_t generation; /* odd: of the actor in it; even: FREE */
     _Atomic uint32_t queued;     /* data messages in the mailbox, handled ones of the present turn included */
     _Atomic uint32_t flags;
     uint32_t capacity;           /* data messages it may hold; written while FREE */
@@ -52,7 +53,7 @@ struct thsi_actor {
     struct thsi_rare *rare;      /* links, monitors, asks, timers, name, ...; NULL until one exists */
     struct thsi_actor *run_next; /* in the injector's list */
     union {
-        struct thsi_message *inner_head; /* data messages that wait while HALTED, oldest first */
+        struct thsi_message *inner_head; /* messages that wait while HALTED, oldest first */
         struct thsi_actor *free_next;    /* while FREE, in a free list */
     };
     struct thsi_message *inner_tail;
@@ -111,6 +112,12 @@ static inline uint32_t thsi_actor_generation(const struct thsi_actor *actor)
     return atomic_load_explicit(&actor->generation, memory_order_relaxed);
 }
 
+/* Whether a generation is that of an actor. */
+static inline bool thsi_generation_lives(uint32_t generation)
+{
+    return generation & 1;
+}
+
 static inline void thsi_actor_set_phase(struct thsi_actor *actor, enum thsi_phase phase)
 {
     __atomic_store_n(&actor->phase, (uint8_t)phase, __ATOMIC_RELAXED);
@@ -143,6 +150,9 @@ struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor);
 
 /* Take a signal of another kind than TELL out of the mailbox (takes @message). actor_signal.c */
 void thsi_actor_signal(struct ths_ctx *ctx, struct thsi_message *message);
+
+/* Whether this signal becomes a message to the behaviour: a DOWN, an exit that is trapped. actor_signal.c */
+bool thsi_actor_is_heard(const struct thsi_actor *actor, struct thsi_message *message);
 
 /* Answer or count a message that reached nobody (takes @message). */
 void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message, enum ths_err err);

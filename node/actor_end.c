@@ -126,8 +126,8 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
         thsi_names_remove(&node->names, actor->rare->name, self);
     if (atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_WAITED)
         thsi_outside_ending(node, self, reason);
-    /* From here on nothing sent to it is for it. */
-    atomic_store_explicit(&actor->generation, self.generation + 1, memory_order_relaxed);
+    /* From here on nothing sent to it is for it. Release: what it did is seen by a thread outside that finds it gone. */
+    atomic_store_explicit(&actor->generation, self.generation + 1, memory_order_release);
     thsi_actor_set_phase(actor, THSI_PHASE_FREE);
     actor->listed = false;
     /* Acquire: the setter of a flag wrote what belongs to it before. Release: a setter that comes too late sees by the
@@ -144,7 +144,7 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
     thsi_relations_end(ctx, self, reason, text);
     free_rare(ctx);
     thsi_count(&ctx->stats->ended, 1);
-    thsi_outside_ended(node, self, reason, (flags & THSI_FLAG_WAITED) != 0);
+    thsi_outside_ended(node, self, reason, flags);
 }
 
 void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *text, bool for_good)

@@ -36,7 +36,7 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
 
 static void link_asked(struct ths_ctx *ctx, ths_ref from)
 {
-    if (thsi_relation_add(ctx, &ctx->actor->rare->links, from, 0)) {
+    if (thsi_actor_rare(ctx, ctx->actor) && thsi_relation_add(ctx, &ctx->actor->rare->links, from, 0)) {
         thsi_foreign_note(ctx, from);
         return;
     }
@@ -78,7 +78,7 @@ static void monitor_asked(struct ths_ctx *ctx, ths_ref from, uint64_t id)
     const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = from, .id = id,
                                          .to = thsi_actor_ref(ctx->node, ctx->actor) };
 
-    if (thsi_relation_add(ctx, &ctx->actor->rare->watchers, from, id))
+    if (thsi_actor_rare(ctx, ctx->actor) && thsi_relation_add(ctx, &ctx->actor->rare->watchers, from, id))
         thsi_foreign_note(ctx, from);
     else
         thsi_refuse(ctx, &monitor, THS_NOMEM);
@@ -153,8 +153,7 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
                           (const char *)message + message->body_at);
         break;
     case THSI_LINK:
-        if (thsi_actor_rare(ctx, actor))
-            link_asked(ctx, message->from);
+        link_asked(ctx, message->from);
         break;
     case THSI_UNLINK:
         if (actor->rare)
@@ -164,8 +163,7 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
         exit_came(ctx, message->from, control);
         break;
     case THSI_MONITOR:
-        if (thsi_actor_rare(ctx, actor))
-            monitor_asked(ctx, message->from, control->id);
+        monitor_asked(ctx, message->from, control->id);
         break;
     case THSI_DEMONITOR:
         if (actor->rare)
@@ -200,6 +198,13 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
     default: /* KILL: the mark beside the queue has done it */
         break;
     }
+}
+
+bool thsi_actor_is_heard(const struct thsi_actor *actor, struct thsi_message *message)
+{
+    if (message->kind == THSI_DOWN)
+        return thsi_message_control(message)->id != THSI_SUPERVISOR_MONITOR;
+    return message->kind == THSI_EXIT && actor->trap_exits && thsi_message_control(message)->id == 0;
 }
 
 void thsi_actor_signal(struct ths_ctx *ctx, struct thsi_message *message)

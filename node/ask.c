@@ -132,8 +132,10 @@ static void fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, uint6
     const struct thsi_signal answer = { .kind = THSI_REPLY, .to = thsi_actor_ref(ctx->node, ctx->actor), .id = id,
                                         .err = err };
 
-    if (id == 0 || thsi_send_signal(ctx, &answer) != THS_OK)
+    if (id == 0)
         reply_to->handler(ctx, ctx->actor->state, err, NULL);
+    else if (thsi_send_signal(ctx, &answer) != THS_OK)
+        thsi_ask_answered(ctx, id, err, NULL, NULL); /* closes it, or its deadline would answer again */
 }
 
 static uint64_t deadline_in(struct ths_ctx *ctx, unsigned timeout_ms)

@@ -15,8 +15,9 @@ bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relation **list, ths_ref
     struct ths_env *env = ctx->node->env;
     struct thsi_relation *relation;
 
-    if (*find(list, other, id))
-        return true; /* linking twice is one link */
+    /* Linking twice is one link. A monitor's id is drawn once, so there is no need to look: an actor may have many. */
+    if (id == 0 && *find(list, other, id))
+        return true;
     relation = env->memory(env, NULL, sizeof *relation);
     if (!relation)
         return false;
@@ -69,10 +70,11 @@ void thsi_foreign_note(struct ths_ctx *ctx, ths_ref other)
 void thsi_foreign_forget(struct ths_ctx *ctx)
 {
     struct ths_node *node = ctx->node;
-    uint32_t at = ctx->actor->rare->foreign_at;
+    uint32_t at;
 
     (void)pthread_mutex_lock(&node->foreign_lock);
-    /* The last one takes its place. Its own foreign_at is read and written under this lock only. */
+    /* The last one takes its place. Whoever leaves changes another's foreign_at, so it is read under the lock too. */
+    at = ctx->actor->rare->foreign_at;
     node->foreign[at] = node->foreign[--node->foreign_count];
     node->foreign[at].actor->rare->foreign_at = at;
     (void)pthread_mutex_unlock(&node->foreign_lock);

@@ -10,6 +10,9 @@
 
 #include "node/send.h"
 
+/* An end counted at the very moment when the node begins to stop may be told to nobody: an actor's end has no fence. */
+static const uint64_t LOOK_AGAIN_NS = 50000000;
+
 /* ---- Start ------------------------------------------------------------------------------ */
 
 /* The name of the options, the environment or the host. False: none that is valid. */
@@ -177,6 +180,18 @@ static void tell_all(struct ths_node *node, enum thsi_signal_kind kind)
     }
 }
 
+/* Spawns that looked at `stopping` before it was set are over when this returns. Those of handlers are no concern: the
+ * spawner itself has not ended. */
+static void let_spawns_finish(struct ths_node *node)
+{
+    struct ths_ctx *shared[] = { &node->outside.ctx, &node->network.ctx };
+
+    for (int i = 0; i < 2; i++) {
+        thsi_enter(shared[i]);
+        thsi_leave(shared[i]);
+    }
+}
+
 /* Wait until no actor is left, at most until @deadline_ns. */
 static bool await_all_ended(struct ths_node *node, uint64_t deadline_ns)
 {
@@ -194,7 +209,8 @@ static bool await_all_ended(struct ths_node *node, uint64_t deadline_ns)
         if (node->exec->drive)
             node->exec->drive(node->exec);
         else
-            node->exec->park(node->exec, &node->ended_word, seen, now_ns, deadline_ns);
+            node->exec->park(node->exec, &node->ended_word, seen, now_ns,
+                             deadline_ns - now_ns < LOOK_AGAIN_NS ? deadline_ns : now_ns + LOOK_AGAIN_NS);
     }
 }
 
@@ -220,6 +236,7 @@ void ths_node_stop(struct ths_node *node, unsigned grace_ms)
     if (node->runtime.stopping)
         node->runtime.stopping(&node->runtime);
     atomic_store_explicit(&node->stopping, true, memory_order_seq_cst);
+    let_spawns_finish(node);
     tell_all(node, THSI_EXIT);
     if (!await_all_ended(node, thsi_now_ns(node) + (uint64_t)grace_ms * 1000000u)) {
         atomic_store_explicit(&node->killing, true, memory_order_seq_cst);

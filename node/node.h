@@ -126,10 +126,11 @@ static inline void thsi_leave(struct ths_ctx *ctx)
         (void)pthread_mutex_unlock(ctx->lock);
 }
 
-/* Add to a counter that one thread at a time writes: no locked instruction. Relaxed: readers want a recent value. */
+/* Add to a counter that one thread at a time writes: no locked instruction. Release: who reads that an actor has ended
+ * also reads all spawns that it made (ths_node_stats, on which the node's stop relies). */
 static inline void thsi_count(_Atomic uint64_t *counter, uint64_t more)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_release);
 }
 
 static inline void thsi_count_dead_letter(struct ths_ctx *ctx, enum ths_err err, uint64_t count)
@@ -160,9 +161,9 @@ static inline struct thsi_actor *thsi_actor_find(struct ths_node *node, ths_ref 
     struct thsi_actor *actor = thsi_table_at(&node->table, ref.slot);
     uint32_t generation = actor ? thsi_actor_generation(actor) : 0;
 
-    if (actor && generation == ref.generation)
+    if (actor && generation == ref.generation && thsi_generation_lives(generation))
         return actor;
-    *err = ref.generation < generation ? THS_GONE : THS_STALE;
+    *err = ref.generation < generation && thsi_generation_lives(ref.generation) ? THS_GONE : THS_STALE;
     return NULL;
 }
 
@@ -171,8 +172,8 @@ static inline struct thsi_actor *thsi_actor_find(struct ths_node *node, ths_ref 
 /* @ref is about to end and its reason will be asked for: keep it. Before its generation rises. Thread: a worker. */
 void thsi_outside_ending(struct ths_node *node, ths_ref ref, enum ths_reason reason);
 
-/* Its end is complete: with @waited, tell who waits. Thread: a worker. */
-void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, bool waited);
+/* Its end is complete: tell who waits, if its @flags say that somebody may. Thread: a worker. */
+void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, uint32_t flags);
 
 /* Wait until @word is not 0, at most until @deadline_ns. */
 void thsi_outside_wait(struct ths_node *node, _Atomic uint32_t *word, uint64_t deadline_ns);

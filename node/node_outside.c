@@ -1,7 +1,7 @@
 /* What threads outside of actors may do with a node: wait for actors, find them, ask them, list them.
  *
  * Asking and finding are done by a short-lived actor each, which leaves its result in a struct on the waiting thread's
- * stack; the thread stays until the actor has said that it is done, so the struct outlives every use. */
+ * stack; the thread stays until the actor has ended, in whatever way, so the struct outlives every use. */
 
 #include <stdio.h>
 #include <string.h>
@@ -36,12 +36,15 @@ static uint64_t deadline_in(struct ths_node *node, unsigned timeout_ms)
 
 /* ---- Waiting for an end ----------------------------------------------------------------- */
 
-/* The entry of @ref, or NULL. Under waiters_lock. */
+/* The entry of @ref, or NULL; newest first, since an end is mostly asked for at once. Under waiters_lock. */
 static struct thsi_exit *find_exit(const struct ths_node *node, ths_ref ref)
 {
-    for (size_t i = 0; node->exits && i < THSI_EXITS_KEPT; i++)
-        if (ths_ref_equal(node->exits[i].ref, ref))
-            return &node->exits[i];
+    for (size_t i = 1; node->exits && i <= THSI_EXITS_KEPT; i++) {
+        struct thsi_exit *exit = &node->exits[(node->exits_next - i) % THSI_EXITS_KEPT];
+
+        if (ths_ref_equal(exit->ref, ref))
+            return exit;
+    }
     return NULL;
 }
 
@@ -60,13 +63,13 @@ void thsi_outside_ending(struct ths_node *node, ths_ref ref, enum ths_reason rea
     (void)pthread_mutex_unlock(&node->waiters_lock);
 }
 
-void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, bool waited)
+void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reason, uint32_t flags)
 {
-    if (waited) {
+    if (flags & (THSI_FLAG_WAITED | THSI_FLAG_SERVES)) {
         struct thsi_exit *exit;
 
         (void)pthread_mutex_lock(&node->waiters_lock);
-        exit = find_exit(node, ref);
+        exit = flags & THSI_FLAG_WAITED ? find_exit(node, ref) : NULL;
         if (exit)
             exit->complete = true;
         for (struct thsi_waiter *waiter = node->waiters; waiter; waiter = waiter->next) {
@@ -81,6 +84,14 @@ void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reas
         (void)atomic_fetch_add_explicit(&node->ended_word, 1, memory_order_seq_cst);
         node->exec->wake(node->exec, &node->ended_word);
     }
+}
+
+static void enter_waiters(struct ths_node *node, struct thsi_waiter *waiter)
+{
+    (void)pthread_mutex_lock(&node->waiters_lock);
+    waiter->next = node->waiters;
+    node->waiters = waiter;
+    (void)pthread_mutex_unlock(&node->waiters_lock);
 }
 
 static void leave_waiters(struct ths_node *node, struct thsi_waiter *waiter)
@@ -175,7 +186,6 @@ struct call {
     void (*got)(void *arg, struct ths_message reply);
     void *arg;
     enum ths_err err;
-    _Atomic uint32_t done;
 };
 
 /* Passes the address of a struct on the waiting thread's stack; never leaves the process. */
@@ -204,18 +214,24 @@ THS_ON(ths_caller, ths_caller_start)
              self->call->timeout_ms);
 }
 
-/* Also when the node stops in between. */
-THS_ON(ths_caller, ths_stopping)
+THS_BEHAVIOUR(ths_caller, ths_caller_start)
+
+/* Wait for the end of an actor that serves this thread, also when it is killed or the node stops in between. */
+static void await_own(struct ths_node *node, ths_ref ref)
 {
-    if (self->call)
-        wake(ths_node_of(ctx), &self->call->done);
+    struct thsi_actor *actor = thsi_table_at(&node->table, ref.slot);
+    struct thsi_waiter waiter = { .ref = ref };
+
+    enter_waiters(node, &waiter);
+    /* Both orders: see end_for_good. Acquire: receives what the actor has left in the struct. */
+    (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_SERVES, memory_order_acq_rel);
+    if (atomic_load_explicit(&actor->generation, memory_order_acquire) == ref.generation)
+        thsi_outside_wait(node, &waiter.word, UINT64_MAX);
+    leave_waiters(node, &waiter);
 }
 
-THS_BEHAVIOUR(ths_caller, ths_caller_start, ths_stopping)
-
-/* Run @behaviour with the address of what it works on, until it says that it is done. */
-static enum ths_err run_own(struct ths_node *node, struct ths_behaviour *behaviour, const void *address,
-                            _Atomic uint32_t *done)
+/* Run @behaviour with the address of what it works on, until it has ended. */
+static enum ths_err run_own(struct ths_node *node, struct ths_behaviour *behaviour, const void *address)
 {
     const struct ths_spawn_options options = {
         .start = THS_MSG(ths_caller_start, .address = (uint64_t)(uintptr_t)address),
@@ -224,7 +240,7 @@ static enum ths_err run_own(struct ths_node *node, struct ths_behaviour *behavio
     enum ths_err err = thsi_spawn_own(thsp_of_node(node), behaviour, &options, &ref);
 
     if (err == THS_OK)
-        thsi_outside_wait(node, done, UINT64_MAX);
+        await_own(node, ref);
     return err;
 }
 
@@ -233,7 +249,7 @@ enum ths_err ths_call(struct ths_node *node, ths_ref to, struct ths_message requ
 {
     struct call call = { .to = to, .request = request, .timeout_ms = timeout_ms, .got = got, .arg = arg,
                          .err = THS_CLOSED };
-    enum ths_err err = run_own(node, &ths_caller_behaviour, &call, &call.done);
+    enum ths_err err = run_own(node, &ths_caller_behaviour, &call);
 
     return err == THS_OK ? call.err : err;
 }
@@ -247,7 +263,6 @@ struct search {
     uint64_t deadline_ms; /* of ths_now_ms */
     unsigned timeout_ms;
     ths_ref found;
-    _Atomic uint32_t done;
 };
 
 THS_MESSAGE(ths_look_again, "ths.look_again", 1)
@@ -296,19 +311,13 @@ THS_ON(ths_finder, ths_look_again)
     look(ctx, self);
 }
 
-THS_ON(ths_finder, ths_stopping)
-{
-    if (self->search)
-        wake(ths_node_of(ctx), &self->search->done);
-}
-
-THS_BEHAVIOUR(ths_finder, ths_caller_start, ths_look_again, ths_stopping)
+THS_BEHAVIOUR(ths_finder, ths_caller_start, ths_look_again)
 
 ths_ref ths_whereis(struct ths_node *node, const char *name, unsigned timeout_ms)
 {
     struct search search = { .name = name, .timeout_ms = timeout_ms };
 
-    (void)run_own(node, &ths_finder_behaviour, &search, &search.done);
+    (void)run_own(node, &ths_finder_behaviour, &search);
     return search.found;
 }
 

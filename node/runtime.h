@@ -26,9 +26,9 @@ struct thsi_runtime {
     /* Set or clear (NULL) the router. After it returned the old one is called no more. */
     void (*set_router)(struct thsi_runtime *runtime, struct thsi_router *router);
 
-    /* Node @uid was declared dead (@certainty ASSUMED) or has left (OBSERVED): every pending ask to it ends NODE_LOST and
-     * every monitor and link of one of its actors fires with NODE_LOST and @certainty. Children whose supervisor lived there end themselves. One step: everything is
-     * queued before this returns. Thread: the driver's. */
+    /* Node @uid was declared dead (@certainty ASSUMED) or has left (OBSERVED): every pending ask to it ends NODE_LOST, every
+     * monitor and link of one of its actors fires with NODE_LOST and @certainty. Children whose supervisor lived there
+     * end themselves. One step: everything is queued before this returns. Thread: the driver's. */
     void (*node_lost)(struct thsi_runtime *runtime, uint64_t uid, enum ths_certainty certainty);
 
     /* The router wants actor_ended for this local actor. Errors: GONE, NOMEM. Thread: any. */

@@ -44,9 +44,11 @@ void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths
  * refused again and again from writing to the receiver's cache line. */
 static bool reserve(struct thsi_actor *actor)
 {
-    if (atomic_load_explicit(&actor->queued, memory_order_relaxed) >= actor->capacity)
+    uint32_t capacity = __atomic_load_n(&actor->capacity, __ATOMIC_RELAXED);
+
+    if (atomic_load_explicit(&actor->queued, memory_order_relaxed) >= capacity)
         return false;
-    if (atomic_fetch_add_explicit(&actor->queued, 1, memory_order_relaxed) < actor->capacity)
+    if (atomic_fetch_add_explicit(&actor->queued, 1, memory_order_relaxed) < capacity)
         return true;
     (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);
     return false;
@@ -88,14 +90,14 @@ static enum ths_err route(struct ths_ctx *ctx, const struct thsi_signal *signal)
     return err;
 }
 
-/* Ahead of the queue. Generations only rise, so a late order for an earlier actor cannot hide one for this. Relaxed:
- * the message that is sent behind it publishes it. */
+/* Ahead of the queue. Generations only rise, so a late order for an earlier actor cannot hide one for this. The message
+ * that is sent behind it makes it be seen; release: with what the killer had set before, see run_first. */
 static void mark_killed(struct thsi_actor *actor, uint32_t generation)
 {
     uint32_t known = atomic_load_explicit(&actor->kill, memory_order_relaxed);
 
     while (known < generation && !atomic_compare_exchange_weak_explicit(&actor->kill, &known, generation,
-                                                                        memory_order_relaxed, memory_order_relaxed)) {
+                                                                        memory_order_release, memory_order_relaxed)) {
     }
 }
 

@@ -47,7 +47,7 @@ static bool make_chunk(struct thsi_table *table, uint32_t slot)
     for (uint32_t i = 0; i < THSI_CHUNK_ACTORS; i++) {
         chunk[i].slot = slot + i;
         chunk[i].listed = true;
-        atomic_init(&chunk[i].generation, 1);
+        atomic_init(&chunk[i].generation, 0);
         thsi_mailbox_init(&chunk[i].mailbox);
     }
     table->memory[at] = memory;

@@ -255,6 +255,8 @@ static struct thsi_actor *park(struct thsi_worker *worker)
         node->exec->park(node->exec, &worker->park_word, 0, thsi_now_ns(node), next_timer_ns(worker));
     }
     (void)atomic_fetch_and_explicit(&shared->idle, ~bit, memory_order_seq_cst);
+    if (actor && has_backlog(node)) /* as after a search */
+        wake_one(node, &worker->stats);
     return actor;
 }
 

@@ -6,14 +6,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "cluster/root.h"
 #include "tests/lib/proxy.h"
 #include "tests/lib/puppet.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LONG_MS = 120000, AGAIN_MS = 500, CUTS = 10 };
+
+static unsigned patience_ms = 20000;
 
 static struct ths_node *a, *b;
 static struct proxy *to_a, *to_b;
@@ -30,8 +34,8 @@ static struct ths_node *start_node(const char *name, struct proxy *proxy, const 
                                                                            .advertise = advertise,
                                                                            .seeds = seeds,
                                                                            .heartbeat_ms = 50,
-                                                                           .suspect_ms = 20000,
-                                                                           .bury_ms = 20000 },
+                                                                           .suspect_ms = patience_ms,
+                                                                           .bury_ms = patience_ms },
                                       NULL, 0),
                      THS_OK);
     proxy_lead_to(proxy, (unsigned)atoi(strrchr(ths_cluster_endpoint(node), ':') + 1));
@@ -185,6 +189,53 @@ static void tells_are_lost_but_never_doubled_or_out_of_order(void **state)
     assert_noted("the last, 20001\n");
 }
 
+/* ---- Both bury each other ----------------------------------------------------------------- */
+
+static int set_up_impatient(void **state)
+{
+    patience_ms = 500;
+    return set_up(state);
+}
+
+static int tear_down_impatient(void **state)
+{
+    patience_ms = 20000;
+    return tear_down(state);
+}
+
+static unsigned port_of(struct ths_node *node)
+{
+    return (unsigned)atoi(strrchr(ths_cluster_endpoint(node), ':') + 1);
+}
+
+static bool has_left(struct ths_node *node)
+{
+    return thsi_driver_phase_now(thsi_cluster_of(node)->driver) == THSI_DRIVER_LEFT;
+}
+
+static uint64_t now_ms(void)
+{
+    return ths_env_os()->now_ns(ths_env_os()) / 1000000;
+}
+
+/* Only b has a seed, so it alone dials; which of the two has to yield depends on their uids, which are drawn. */
+static void of_two_nodes_that_buried_each_other_one_stays(void **state)
+{
+    uint64_t until_ms = now_ms() + LONG_MS;
+
+    (void)state;
+    proxy_lead_to(to_a, 1); /* where nobody listens */
+    proxy_lead_to(to_b, 1);
+    cut();
+    while (ths_cluster_members(a, NULL, NULL) + ths_cluster_members(b, NULL, NULL) > 2 && now_ms() < until_ms)
+        (void)sched_yield();
+    proxy_lead_to(to_a, port_of(a));
+    proxy_lead_to(to_b, port_of(b));
+    while (!has_left(a) && !has_left(b) && now_ms() < until_ms)
+        (void)sched_yield();
+    assert_true(has_left(a) != has_left(b));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -192,6 +243,11 @@ int main(void)
         TEST(monitors_survive_lost_links_and_fire_once),
         TEST(control_signals_arrive_exactly_once_whatever_is_cut),
         TEST(tells_are_lost_but_never_doubled_or_out_of_order),
+#define BURIED(name) cmocka_unit_test_setup_teardown(name, set_up_impatient, tear_down_impatient)
+        BURIED(of_two_nodes_that_buried_each_other_one_stays),
+        BURIED(of_two_nodes_that_buried_each_other_one_stays),
+        BURIED(of_two_nodes_that_buried_each_other_one_stays),
+        BURIED(of_two_nodes_that_buried_each_other_one_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,6 +377,20 @@ static void call_is_refused_like_an_ask(void **state)
     assert_err(ths_call(node, pair.b, THS_MSG(question), LONG_MS, NULL, NULL), GONE);
 }
 
+static void kills_its_asker(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    ths_kill(ctx, ths_sender(ctx));
+}
+
+/* A call is made by an actor, which others know and may kill. */
+static void call_ends_when_whoever_made_it_is_killed(void **state)
+{
+    struct pair pair = pair_of(*state);
+
+    assert_err(puppet_try(*state, pair.b, kills_its_asker, NULL), CLOSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +417,7 @@ int main(void)
         puppet_test(call_lends_the_reply_to_its_visitor),
         puppet_test(call_without_answer_ends_with_timeout),
         puppet_test(call_is_refused_like_an_ask),
+        puppet_test(call_ends_when_whoever_made_it_is_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

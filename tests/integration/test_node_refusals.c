@@ -58,6 +58,24 @@ static void tell_to_a_ref_never_given_out_is_stale(void **state)
     assert_int_equal(probe_count(), 0);
 }
 
+/* Not even the ref that its place would seem to give out next. */
+static void ref_of_the_next_actor_of_a_place_is_stale_and_its_kill_harms_nobody(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = puppet_spawn(node, "a", PLAIN), next = { a.node, a.slot, a.generation + 1 };
+    ths_ref others[300];
+
+    puppet_do(node, a, puppet_stops, NULL);
+    assert_ends(node, a, NORMAL);
+    assert_err(ths_tell(node, next, word, .text = "x"), STALE);
+    ths_kill(node, next);
+    for (unsigned i = 0; i < 300; i++)
+        others[i] = puppet_spawn(node, "other", PLAIN);
+    for (unsigned i = 0; i < 300; i++)
+        puppet_settle(node, others[i]);
+    assert_int_equal(probe_count(), 0);
+}
+
 static void tell_to_an_unknown_node_says_so(void **state)
 {
     struct ths_node *node = *state;
@@ -261,6 +279,52 @@ static void without_memory_tells_and_spawns_are_refused_and_nothing_breaks(void 
     ths_node_stop(node, PROBE_LIMIT_MS);
 }
 
+static _Atomic bool middle_is_out;
+
+/* Only blocks as large as an actor's rare part are refused, not those that messages come from. */
+static void *memory_without_middle_blocks(struct ths_env *env, void *ptr, size_t size)
+{
+    (void)env;
+    if (size >= 256 && size <= 4096 && atomic_load(&middle_is_out))
+        return NULL;
+    return ths_env_os()->memory(ths_env_os(), ptr, size);
+}
+
+static struct ths_env narrow_env = { now_ns, wall_ms, fill_random, memory_without_middle_blocks, drop_line };
+
+struct rock { char none; };
+
+THS_ON(rock, hold)
+{
+    probe_gate_pass((struct probe_gate *)(uintptr_t)msg->gate);
+}
+
+THS_BEHAVIOUR(rock, hold)
+
+static void link_and_monitor_that_the_other_has_no_memory_for_are_answered(void **state)
+{
+    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = "narrow", .workers = 2,
+                                                                       .env = &narrow_env });
+    struct probe_gate gate = PROBE_GATE_INIT;
+    ths_ref a = puppet_spawn(node, "a", (struct ths_spawn_options){ .trap_exits = true });
+    ths_ref b = ths_spawn(node, rock);
+
+    (void)state;
+    probe_name(b, "b");
+    assert_err(ths_tell(node, b, hold, .gate = (uint64_t)(uintptr_t)&gate), OK);
+    probe_gate_reached(&gate);
+    puppet_do(node, a, puppet_monitors, &b);
+    puppet_do(node, a, puppet_links, &b);
+    atomic_store(&middle_is_out, true);
+    probe_gate_open(&gate);
+    probe_wait(2);
+    atomic_store(&middle_is_out, false);
+    assert_noted("a: down b no_actor observed \"memory could not be allocated\"\n"
+                 "a: exited b no_actor \"memory could not be allocated\"\n");
+    ths_kill(node, a); /* it traps exits */
+    ths_node_stop(node, PROBE_LIMIT_MS);
+}
+
 static void node_does_not_start_without_memory(void **state)
 {
     (void)state;
@@ -429,6 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         puppet_test(tell_to_an_ended_actor_is_gone),
         puppet_test(tell_to_a_ref_never_given_out_is_stale),
+        puppet_test(ref_of_the_next_actor_of_a_place_is_stale_and_its_kill_harms_nobody),
         puppet_test(tell_to_an_unknown_node_says_so),
         puppet_test(tell_to_nobody_is_refused),
         puppet_test(full_mailbox_refuses_and_keeps_what_it_has),
@@ -441,6 +506,7 @@ int main(void)
         puppet_test(refusal_of_try_tell_is_not_counted),
         puppet_test(message_without_handler_is_a_refused_dead_letter),
         puppet_test(without_memory_tells_and_spawns_are_refused_and_nothing_breaks),
+        puppet_test(link_and_monitor_that_the_other_has_no_memory_for_are_answered),
         puppet_test(node_does_not_start_without_memory),
         puppet_test(name_in_use_is_taken),
         puppet_test(name_against_the_rules_is_invalid),

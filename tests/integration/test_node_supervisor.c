@@ -172,6 +172,85 @@ static void counts(struct ths_ctx *ctx, struct puppet *self, void *arg)
     probe_note("counter %u", (unsigned)++self->counter);
 }
 
+/* ---- Between two incarnations ------------------------------------------------------------ */
+
+/* A child that waits @backoff_ms after its first failure. */
+static ths_ref patient_child(struct ths_node *node, unsigned backoff_ms)
+{
+    const struct ths_child children[] = { CHILD("a", THS_PERMANENT, PUPPET_NOTES_START) };
+
+    assert_false(ths_ref_is_nobody(ths_supervise(node, children, .backoff_ms = backoff_ms,
+                                                 .backoff_max_ms = backoff_ms)));
+    return child_named(node, "a");
+}
+
+static void mailbox_is_bounded_while_a_restart_is_waited_for(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = patient_child(node, 600000), other = puppet_spawn(node, "other", PLAIN);
+    unsigned taken = 0;
+
+    (void)puppet_try(node, a, puppet_fails, "");
+    for (unsigned i = 0; i < 5000; i++) {
+        taken += ths_tell(node, a, word, .text = "x") == THS_OK;
+        if (i % 50 == 0)
+            puppet_settle(node, other); /* time to move what came */
+    }
+    assert_int_equal(taken, 1024);
+}
+
+static void waiting_messages_give_their_places_back_after_the_restart(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = patient_child(node, 200);
+    unsigned taken = 0;
+
+    (void)puppet_try(node, a, puppet_fails, "");
+    while (ths_tell(node, a, secret) == THS_OK)
+        taken++;
+    /* Places are given back in batches, so some fewer for a moment; more when the restart was quicker. */
+    assert_true(taken >= 1024 - 64);
+    probe_wait(2);
+    while (ths_try_tell(node, a, word, .text = "room again") != THS_OK) {
+    }
+    assert_noted("a: started 1\na: started 2\na: room again\n");
+}
+
+static void down_that_comes_before_a_restart_is_heard_after_it(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = patient_child(node, 200), b = puppet_spawn(node, "b", PLAIN);
+
+    puppet_do(node, a, puppet_monitors, &b);
+    (void)puppet_try(node, a, puppet_fails, "");
+    ths_kill(node, b);
+    assert_noted("a: started 1\na: started 2\na: down b killed observed \"\"\n");
+}
+
+static void trapped_exit_that_comes_before_a_restart_is_heard_after_it(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = patient_child(node, 200), b = puppet_spawn(node, "b", PLAIN);
+
+    puppet_do(node, a, puppet_traps, NULL);
+    puppet_do(node, a, puppet_links, &b);
+    puppet_settle(node, b);
+    (void)puppet_try(node, a, puppet_fails, "");
+    ths_kill(node, b);
+    assert_noted("a: started 1\na: started 2\na: exited b killed \"\"\n");
+}
+
+static void child_killed_while_it_waits_for_a_restart_ends(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = patient_child(node, 600000);
+
+    (void)puppet_watch(node, "w", a);
+    (void)puppet_try(node, a, puppet_fails, "");
+    ths_kill(node, a);
+    assert_noted("a: started 1\nw: down a killed observed \"\"\n");
+}
+
 static void restart_zeroes_the_state(void **state)
 {
     ths_ref a;
@@ -488,6 +567,11 @@ int main(void)
         supervisor_test(restart_keeps_the_mailbox_in_order),
         supervisor_test(queued_ask_survives_a_restart),
         supervisor_test(message_that_crashed_it_is_set_aside_and_its_asker_told),
+        supervisor_test(mailbox_is_bounded_while_a_restart_is_waited_for),
+        supervisor_test(waiting_messages_give_their_places_back_after_the_restart),
+        supervisor_test(down_that_comes_before_a_restart_is_heard_after_it),
+        supervisor_test(trapped_exit_that_comes_before_a_restart_is_heard_after_it),
+        supervisor_test(child_killed_while_it_waits_for_a_restart_ends),
         supervisor_test(restart_zeroes_the_state),
         supervisor_test(timers_of_an_earlier_incarnation_are_void),
         supervisor_test(asks_of_an_earlier_incarnation_are_void),

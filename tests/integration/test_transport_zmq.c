@@ -197,12 +197,12 @@ static void pump(struct thsi_transport *from, thsi_link out, struct thsi_transpo
             assert_true(event.len <= sizeof buffer);
             assert_memory_equal(event.data, pattern + got % PERIOD, event.len);
             got += event.len;
+            end = now() + LIMIT_NS; /* however slow the machine: only what stands still is broken */
         }
         to->wait(to, 1 * MS);
         assert_true(now() < end);
     }
     assert_int_equal(got, total);
-    assert_true(full > 0);
     assert_true(writable <= full);
 }
 
@@ -335,8 +335,9 @@ static void drain_of_a_peer_that_takes_nothing_ends(void **state)
     }
     there->close(there, theirs, true);
     while (atomic_load(&released) < sent) {
-        assert_false(there->next(there, &event));
-        there->wait(there, 1000 * MS);
+        if (there->next(there, &event))
+            assert_true(event.link != theirs); /* a link that was closed is not heard of again */
+        there->wait(there, 10 * MS); /* the last release may come from ZeroMQ's thread, and wakes nobody */
         assert_true(now() < end);
     }
     (void)ours;

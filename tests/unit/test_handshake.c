@@ -172,7 +172,7 @@ static void secrets_are_wiped_and_the_peer_stays_readable(void **state)
 
 static void longest_identity_fits_a_handshake_frame(void **state)
 {
-    struct thsi_identity longest = { .uid = UINT64_MAX, .boot = UINT64_MAX, .incarnation = UINT64_MAX };
+    struct thsi_identity longest = { .uid = UINT64_MAX, .boot = UINT64_MAX, .incarnation = THSI_INCARNATION_MAX };
     struct thsi_handshake_config config = config_of(true);
     struct thsi_handshake initiator, responder = begin(config_of(false));
     struct frame frame;

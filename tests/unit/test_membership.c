@@ -719,6 +719,21 @@ static void identity_and_refusal_come_back_as_they_went(void **state)
     assert_int_equal(refused.members, refusal.members);
 }
 
+static void refusal_for_a_reason_unknown_here_is_a_refusal(void **state)
+{
+    static const uint8_t newer[] = { 0x93, 0xcd, 0xff, 0xff, 0, 1 }, none[] = { 0x93, 0, 0, 1 };
+    struct thsi_member_refusal refusal = { 0 };
+    struct thsi_unpacker unpacker;
+
+    (void)state;
+    thsi_unpacker_init(&unpacker, newer, sizeof newer);
+    thsi_member_refusal_unpack(&refusal, &unpacker);
+    assert_int_equal(refusal.err, THS_REFUSED);
+    thsi_unpacker_init(&unpacker, none, sizeof none);
+    thsi_member_refusal_unpack(&refusal, &unpacker);
+    assert_int_equal(refusal.err, THS_REFUSED);
+}
+
 static void list_has_its_items_and_no_parts_of_them(void **state)
 {
     (void)state;
@@ -768,6 +783,7 @@ int main(void)
         FACT(memory_of_burials_is_bounded),
         FACT(lack_of_memory_is_answered_and_survived),
         FACT(identity_and_refusal_come_back_as_they_went),
+        FACT(refusal_for_a_reason_unknown_here_is_a_refusal),
         FACT(list_has_its_items_and_no_parts_of_them),
     };
 

@@ -448,6 +448,24 @@ static void control_is_repeated_on_the_next_link_and_acted_upon_once(void **stat
     assert_int_equal(b.fake.delivered[1].signal.kind, THSI_DOWN);
 }
 
+static void peer_that_acknowledges_nothing_is_given_up(void **state)
+{
+    struct thsi_outframe *frame;
+    enum ths_err err = THS_OK;
+    unsigned sent = 0;
+
+    (void)state;
+    connect_sides();
+    for (; err == THS_OK && sent <= THSI_OUTBOX_UNACKED_MAX; sent += err == THS_OK) {
+        assert_int_equal(thsi_remote_gossip(a.remote, B, (const uint8_t *)"", 1, false), THS_OK);
+        frame = thsi_outbox_take(&a.peer->outbox, true);
+        err = thsi_outbox_sent(&a.peer->outbox, frame, a.counter++);
+        thsi_frames_put(a.frames, frame);
+    }
+    assert_int_equal(err, THS_TOO_MANY);
+    assert_int_equal(sent, THSI_OUTBOX_UNACKED_MAX);
+}
+
 static void lost_tells_are_counted_and_not_repeated(void **state)
 {
     struct thsi_outbox_loss loss;
@@ -558,6 +576,7 @@ int main(void)
         TEST(invalid_body_is_refused_before_it_is_packed),
         TEST(full_outbox_refuses_data_but_not_control),
         TEST(control_is_repeated_on_the_next_link_and_acted_upon_once),
+        TEST(peer_that_acknowledges_nothing_is_given_up),
         TEST(lost_tells_are_counted_and_not_repeated),
         TEST(types_in_use_are_announced_again_on_the_next_link),
         TEST(what_was_parked_leaves_when_the_node_becomes_a_member),
