@@ -15,7 +15,7 @@
 static struct buried {
     struct thsi_task task; /* first */
     struct thsi_runtime *runtime;
-    _Atomic uint32_t started;
+    _Atomic uint32_t started; /* 1: somebody starts the task; 2: it may be joined */
     _Atomic uint32_t stopped;
 } buried;
 
@@ -68,10 +68,16 @@ void thsi_buried_start(struct thsi_runtime *runtime)
     buried.task = (struct thsi_task){ .name = "ths-buried", .main = run, .cpu = -1 };
     if (runtime->exec->start(runtime->exec, &buried.task) != THS_OK)
         exit(THSI_BURIED_STATUS);
+    atomic_store(&buried.started, 2);
+    runtime->exec->wake(runtime->exec, &buried.started);
 }
 
 void thsi_buried_stop(struct thsi_runtime *runtime)
 {
+    struct ths_env *env = runtime->env;
+
+    while (atomic_load(&buried.started) == 1)
+        runtime->exec->park(runtime->exec, &buried.started, 1, env->now_ns(env), UINT64_MAX);
     if (!atomic_load(&buried.started) || buried.runtime != runtime)
         return;
     atomic_store(&buried.stopped, 1);

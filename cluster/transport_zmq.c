@@ -368,6 +368,7 @@ static void *socket_create(struct zmq_transport *t, bool ipv6)
 {
     void *socket = zmq_socket(t->context, ZMQ_STREAM);
     int zero = 0, receive = RECEIVE_CHUNKS, six = ipv6, dial_ms = (int)(THSI_ZMQ_DIAL_NS / 1000000), backlog = 256;
+    int stalled_ms = (int)(THSI_ZMQ_STALLED_NS / 1000000);
     int hour_ms = 3600 * 1000; /* Never reconnect. -1 would say so, but then a lost link takes along what it received. */
 
     if (!socket)
@@ -379,6 +380,7 @@ static void *socket_create(struct zmq_transport *t, bool ipv6)
     (void)zmq_setsockopt(socket, ZMQ_BACKLOG, &backlog, sizeof backlog);
     (void)zmq_setsockopt(socket, ZMQ_CONNECT_TIMEOUT, &dial_ms, sizeof dial_ms);
     (void)zmq_setsockopt(socket, ZMQ_RECONNECT_IVL, &hour_ms, sizeof hour_ms);
+    (void)zmq_setsockopt(socket, ZMQ_TCP_MAXRT, &stalled_ms, sizeof stalled_ms);
     return socket;
 }
 

@@ -17,6 +17,8 @@
 #define THSI_ZMQ_FLYING_MAX ((size_t)1 << 20)      /* bytes of a link handed to ZeroMQ; a chunk more is accepted below it */
 #define THSI_ZMQ_DIAL_NS UINT64_C(2000000000)      /* a dial without an answer ends after this */
 #define THSI_ZMQ_DRAIN_NS UINT64_C(200000000)
+#define THSI_ZMQ_STALLED_NS UINT64_C(10000000000)  /* a link whose other side takes nothing for so long is ended by the
+                                                    * system, or a closed one could hold its chunks for ever */
 
 /* Borrows @env for the transport's life. Gives; its `destroy`, which waits until ZeroMQ holds no chunk any more (at most the
  * 200 ms of draining links). NULL: out of memory, threads or descriptors. One ZeroMQ context and I/O thread each. */
