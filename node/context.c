@@ -74,9 +74,6 @@ void thsi_vlog(struct ths_node *node, enum ths_log_level level, const char *comp
     struct ths_log_line line = { .level = level, .node = node->name, .component = component, .text = text };
 
     (void)vsnprintf(text, sizeof text, format, args);
-    for (char *at = text; *at; at++) /* one line is one line, whatever is in it */
-        if ((unsigned char)*at < 0x20)
-            *at = ' ';
     line.wall_ms = node->env->wall_ms(node->env);
     node->env->log(node->env, &line);
 }

@@ -8,7 +8,8 @@ enum ths_reason thsi_reason_of(enum ths_err err)
 {
     if (err == THS_STALE)
         return THS_REASON_STALE;
-    if (err == THS_NODE_LOST || err == THS_UNKNOWN_NODE || err == THS_CLOSED)
+    /* FULL: the link takes no more, so nobody knows whether the actor lives. */
+    if (err == THS_NODE_LOST || err == THS_UNKNOWN_NODE || err == THS_CLOSED || err == THS_FULL)
         return THS_REASON_NODE_LOST;
     return THS_REASON_NO_ACTOR;
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const struct subcommand {
     const char *name;
@@ -59,8 +60,20 @@ static int refuse_unknown(const char *word)
                          "unknown command \"%s\": there is none of that name; see thiasos --help", word);
 }
 
+/* Each link takes a descriptor or two, and strangers take some for a moment: use all that may be had. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    raise_descriptors();
     if (argc < 2)
         return thsi_cli_fail(THSI_EXIT_USAGE, NULL, "no command: one is needed; see thiasos --help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {

@@ -75,6 +75,16 @@ static void escape(const char *text, char *out, size_t size)
     out[used] = '\0';
 }
 
+/* One line stays one line, whatever is in it: control characters become spaces; cut when @size is reached. */
+static void flatten(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (; *text && used + 1 < size; text++)
+        out[used++] = (unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text;
+    out[used] = '\0';
+}
+
 static void log_line(struct ths_env *env, const struct ths_log_line *line)
 {
     static const char *const names[] = { "debug", "info", "warn", "error" };
@@ -88,8 +98,9 @@ static void log_line(struct ths_env *env, const struct ths_log_line *line)
     (void)gmtime_r(&seconds, &utc);
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
     if (!__atomic_load_n(&log_json, __ATOMIC_RELAXED)) {
+        flatten(line->text, text, sizeof text);
         (void)fprintf(stderr, "%s.%03uZ %-5s %s %s: %s\n", when, (unsigned)(line->wall_ms % 1000), names[line->level],
-                      line->node, line->component, line->text);
+                      line->node, line->component, text);
         return;
     }
     escape(line->text, text, sizeof text);

@@ -101,6 +101,16 @@ static void line_of_the_log_may_be_json(void **state)
     json_decref(root);
 }
 
+static void line_stays_one_line_whatever_is_in_it(void **state)
+{
+    struct ths_log_line forged = line;
+
+    (void)state;
+    forged.text = "ends\n2025 error all is lost\x1b[2J";
+    assert_string_equal(logged(THS_LOG_INFO, false, &forged),
+                        "2025-01-01T00:00:00.123Z warn  n1 peer: ends 2025 error all is lost [2J\n");
+}
+
 static void line_below_the_level_is_dropped(void **state)
 {
     (void)state;
@@ -115,6 +125,7 @@ int main(void)
         cmocka_unit_test(memory_works_like_realloc),
         cmocka_unit_test(line_of_the_log_is_text_by_default),
         cmocka_unit_test(line_of_the_log_may_be_json),
+        cmocka_unit_test(line_stays_one_line_whatever_is_in_it),
         cmocka_unit_test(line_below_the_level_is_dropped),
     };
 
