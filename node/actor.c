@@ -76,20 +76,22 @@ static void append_inner(struct thsi_actor *actor, struct thsi_message *message)
     if (message->counted)
         (void)atomic_fetch_add_explicit(&actor->queued, 1, memory_order_relaxed);
     atomic_store_explicit(&message->next, NULL, memory_order_relaxed);
-    if (actor->inner_head)
+    if (actor->has_inner)
         atomic_store_explicit(&actor->inner_tail->next, message, memory_order_relaxed);
     else
         actor->inner_head = message;
     actor->inner_tail = message;
+    actor->has_inner = true;
 }
 
 struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor)
 {
-    struct thsi_message *message = actor->inner_head;
+    struct thsi_message *message = actor->has_inner ? actor->inner_head : NULL;
 
     if (!message)
         return NULL;
     actor->inner_head = atomic_load_explicit(&message->next, memory_order_relaxed);
+    actor->has_inner = actor->inner_head != NULL;
     if (message->counted)
         (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);
     return message;
@@ -137,7 +139,7 @@ static void handle(struct ths_ctx *ctx, struct thsi_message *message)
     if (message->kind == THSI_TIMER) {
         thsi_timer_arrived(ctx, (struct thsi_timer *)message);
     } else if (actor->phase == THSI_PHASE_FREE ||
-               message->generation != thsi_actor_generation(actor)) {
+               message->generation != actor->own_generation) {
         thsi_actor_undeliverable(ctx, message, THS_GONE);
     } else if (must_wait(actor, message)) {
         append_inner(actor, message);
@@ -157,7 +159,7 @@ static bool is_killed(const struct thsi_actor *actor)
 {
     uint32_t kill = atomic_load_explicit(&actor->kill, memory_order_relaxed);
 
-    return kill == thsi_actor_generation(actor) &&
+    return kill == actor->own_generation &&
            actor->phase != THSI_PHASE_FREE;
 }
 
@@ -188,7 +190,7 @@ static bool run_first(struct ths_ctx *ctx)
 
     if (is_killed(actor)) {
         /* Acquire: who sees the order sees that the node kills all (node.c). */
-        (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ thsi_actor_generation(actor) }, 0,
+        (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ actor->own_generation }, 0,
                                                       memory_order_acquire, memory_order_relaxed);
         thsi_actor_end(ctx, THS_REASON_KILLED, "", false);
         return true;
@@ -199,7 +201,7 @@ static bool run_first(struct ths_ctx *ctx)
             thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
         return true;
     }
-    if (actor->phase == THSI_PHASE_RUNNING && actor->inner_head) {
+    if (actor->phase == THSI_PHASE_RUNNING && actor->has_inner) {
         handle(ctx, thsi_actor_take_inner(actor));
         return true;
     }
@@ -211,11 +213,11 @@ static bool run_first(struct ths_ctx *ctx)
 static bool let_go(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
     bool give = actor->phase == THSI_PHASE_FREE && !actor->listed &&
-                thsi_actor_generation(actor) != UINT32_MAX - 1;
+                actor->own_generation != UINT32_MAX - 1;
 
     if (give)
         actor->listed = true;
-    if (!thsi_mailbox_mark_idle(&actor->mailbox)) {
+    if (!thsi_mailbox_mark_idle(&actor->mailbox, actor->tail)) {
         if (give)
             actor->listed = false;
         return false;
@@ -271,7 +273,7 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
             handled++;
             continue;
         }
-        message = thsi_mailbox_pop(&actor->mailbox);
+        message = thsi_mailbox_pop(&actor->mailbox, &actor->tail);
         if (message) {
             handled++;
             tries = 0;

@@ -40,28 +40,32 @@ enum {
 struct thsi_rare;
 
 struct thsi_actor {
+    /* The first cache line: what senders write, and what is rarely used. */
     struct thsi_mailbox mailbox;
     _Atomic uint32_t generation; /* odd: of the actor in it; even: FREE */
     _Atomic uint32_t queued;     /* data messages in the mailbox, handled ones of the present turn included */
     _Atomic uint32_t flags;
     uint32_t capacity;           /* data messages it may hold; written while FREE */
-    _Atomic uint32_t kill;       /* generation that is to end now, ahead of its queue; 0: none */
-
-    /* The consumer's. Others may glance at dispatch, incarnation and phase, so these are written atomically. */
-    const struct thsi_dispatch *dispatch;
-    void *state;
-    struct thsi_rare *rare;      /* links, monitors, asks, timers, name, ...; NULL until one exists */
+    uint32_t incarnation;
     struct thsi_actor *run_next; /* in the injector's list */
     union {
         struct thsi_message *inner_head; /* messages that wait while HALTED, oldest first */
         struct thsi_actor *free_next;    /* while FREE, in a free list */
     };
     struct thsi_message *inner_tail;
+
+    /* The second: the consumer's. Others may glance at dispatch, incarnation and phase, so these are written atomically. */
+    _Alignas(64) struct thsi_message *tail; /* the mailbox's oldest */
+    const struct thsi_dispatch *dispatch;
+    void *state;
+    struct thsi_rare *rare;      /* links, monitors, asks, timers, name, ...; NULL until one exists */
+    uint32_t own_generation;     /* the consumer's copy */
     uint32_t slot;
-    uint32_t incarnation;
+    _Atomic uint32_t kill;       /* generation that is to end now, ahead of its queue; 0: none */
     uint8_t phase;
-    bool listed;                 /* in a free list, or about to be */
-    bool trap_exits;
+    bool listed : 1;             /* in a free list, or about to be */
+    bool trap_exits : 1;
+    bool has_inner : 1;          /* inner_head is a message */
     uint8_t state_class;         /* pool class of `state`, THSI_STATE_INLINE when it lies in the slot */
     _Alignas(16) uint8_t inline_state[THSI_INLINE_STATE];
 };

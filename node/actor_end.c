@@ -127,6 +127,7 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
     if (atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_WAITED)
         thsi_outside_ending(node, self, reason);
     /* From here on nothing sent to it is for it. Release: what it did is seen by a thread outside that finds it gone. */
+    actor->own_generation = self.generation + 1;
     atomic_store_explicit(&actor->generation, self.generation + 1, memory_order_release);
     thsi_actor_set_phase(actor, THSI_PHASE_FREE);
     actor->listed = false;

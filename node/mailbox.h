@@ -6,6 +6,8 @@
  * schedule the actor. So the mark is the ownership of the consumer's side: whoever takes it away (a push that then
  * schedules, or a claim) hands it to exactly one worker, and the worker gives it back with mark_idle.
  *
+ * The consumer's end, `tail` (the oldest message), is kept by the actor away from the producers' cache line.
+ *
  * Memory order. push: the exchange releases the message's contents and acquires what the consumer wrote before it marked
  * the mailbox idle, because the pusher may go on to run the actor itself. The store to `next` releases the
  * contents again for a consumer that reaches the message through the link and not through `head`. pop
@@ -18,7 +20,6 @@
 
 struct thsi_mailbox {
     _Atomic(struct thsi_message *) head;      /* newest; low bit: idle. Producers */
-    struct thsi_message *tail;                /* oldest; consumer only */
     _Atomic(struct thsi_message *) stub_next; /* the stub is a message of which only `next` exists */
 };
 
@@ -38,10 +39,10 @@ static inline struct thsi_message *thsi_mailbox_untagged(struct thsi_message *me
 }
 
 /* Empty and idle. Thread: the only one that knows the mailbox. */
-static inline void thsi_mailbox_init(struct thsi_mailbox *mailbox)
+static inline void thsi_mailbox_init(struct thsi_mailbox *mailbox, struct thsi_message **tail)
 {
     atomic_store_explicit(&mailbox->stub_next, NULL, memory_order_relaxed);
-    mailbox->tail = thsi_mailbox_stub(mailbox);
+    *tail = thsi_mailbox_stub(mailbox);
     atomic_store_explicit(&mailbox->head, thsi_mailbox_tagged(thsi_mailbox_stub(mailbox)), memory_order_release);
 }
 
@@ -58,16 +59,16 @@ static inline bool thsi_mailbox_push(struct thsi_mailbox *mailbox, struct thsi_m
 
 /* Take the oldest message (given), or NULL when there is none, or when a producer has exchanged head but not yet
  * linked its message (mark_idle then fails: try again later). Thread: the consumer. */
-static inline struct thsi_message *thsi_mailbox_pop(struct thsi_mailbox *mailbox)
+static inline struct thsi_message *thsi_mailbox_pop(struct thsi_mailbox *mailbox, struct thsi_message **tail)
 {
     struct thsi_message *stub = thsi_mailbox_stub(mailbox);
-    struct thsi_message *oldest = mailbox->tail;
+    struct thsi_message *oldest = *tail;
     struct thsi_message *next = atomic_load_explicit(&oldest->next, memory_order_acquire);
 
     if (oldest == stub) {
         if (!next)
             return NULL;
-        mailbox->tail = oldest = next;
+        *tail = oldest = next;
         next = atomic_load_explicit(&oldest->next, memory_order_acquire);
     }
     if (!next) {
@@ -78,17 +79,17 @@ static inline struct thsi_message *thsi_mailbox_pop(struct thsi_mailbox *mailbox
         if (!next)
             return NULL;
     }
-    mailbox->tail = next;
+    *tail = next;
     return oldest;
 }
 
 /* Give the consumer's side back when the mailbox is empty. False: a message came; go on popping. Thread: the consumer. */
-static inline bool thsi_mailbox_mark_idle(struct thsi_mailbox *mailbox)
+static inline bool thsi_mailbox_mark_idle(struct thsi_mailbox *mailbox, const struct thsi_message *tail)
 {
     struct thsi_message *stub = thsi_mailbox_stub(mailbox);
     struct thsi_message *expected = stub;
 
-    return mailbox->tail == stub &&
+    return tail == stub &&
            atomic_compare_exchange_strong_explicit(&mailbox->head, &expected, thsi_mailbox_tagged(stub),
                                                    memory_order_acq_rel, memory_order_relaxed);
 }

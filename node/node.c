@@ -220,11 +220,11 @@ static void drop_messages(struct ths_node *node)
     uint32_t used = atomic_load_explicit(&node->table.used, memory_order_acquire);
 
     for (uint32_t slot = 0; slot < used; slot++) {
-        struct thsi_mailbox *mailbox = &thsi_table_at(&node->table, slot)->mailbox;
+        struct thsi_actor *actor = thsi_table_at(&node->table, slot);
         struct thsi_message *message;
 
-        (void)thsi_mailbox_claim(mailbox);
-        while ((message = thsi_mailbox_pop(mailbox)) != NULL)
+        (void)thsi_mailbox_claim(&actor->mailbox);
+        while ((message = thsi_mailbox_pop(&actor->mailbox, &actor->tail)) != NULL)
             thsi_message_free(&node->outside.pool, message);
     }
 }

@@ -78,7 +78,7 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
         actor->rare = NULL;
     }
     thsi_actor_free_state(ctx, actor);
-    (void)atomic_fetch_add_explicit(&actor->generation, 1, memory_order_relaxed);
+    actor->own_generation = 1 + atomic_fetch_add_explicit(&actor->generation, 1, memory_order_relaxed);
     thsi_actor_release(ctx, actor);
 }
 
@@ -125,11 +125,11 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
         return atomic_load_explicit(&node->table.used, memory_order_relaxed) == node->table.slots_max ? THS_TOO_MANY
                                                                                                       : THS_NOMEM;
     /* Sequentially consistent: either the round that stops all finds it, or the look at `stopping` below sees the round. */
-    (void)atomic_fetch_add_explicit(&actor->generation, 1, memory_order_seq_cst);
+    actor->own_generation = 1 + atomic_fetch_add_explicit(&actor->generation, 1, memory_order_seq_cst);
     __atomic_store_n(&actor->dispatch, order->dispatch, __ATOMIC_RELAXED);
     /* Atomic: one that sends to an earlier actor of the place may just look at it. */
     __atomic_store_n(&actor->capacity, order->mailbox ? order->mailbox : THSI_MAILBOX_DEFAULT, __ATOMIC_RELAXED);
-    actor->inner_head = NULL;
+    actor->has_inner = false;
     actor->rare = NULL;
     actor->state = NULL;
     __atomic_store_n(&actor->incarnation, 1, __ATOMIC_RELAXED);

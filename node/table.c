@@ -48,7 +48,7 @@ static bool make_chunk(struct thsi_table *table, uint32_t slot)
         chunk[i].slot = slot + i;
         chunk[i].listed = true;
         atomic_init(&chunk[i].generation, 0);
-        thsi_mailbox_init(&chunk[i].mailbox);
+        thsi_mailbox_init(&chunk[i].mailbox, &chunk[i].tail);
     }
     table->memory[at] = memory;
     /* Release: publishes the contents above to whoever looks a slot up. */
