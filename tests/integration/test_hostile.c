@@ -467,8 +467,9 @@ static void ten_thousand_members_that_do_not_exist_are_bounded(void **state)
     }
     members_are_served();
     assert_true(ths_cluster_members(node, NULL, NULL) <= THSI_MEMBERS_MAX);
+    /* Strangers are accepted, at the latest when dials of what does not exist have come to nothing. */
     for (unsigned i = 0; i < 10; i++)
-        (void)close(forger_connect(port())); /* strangers are still accepted */
+        (void)close(forger_connect(port()));
     members_are_served();
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
