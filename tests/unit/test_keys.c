@@ -226,10 +226,12 @@ static void long_path_is_cut_in_the_message(void **state)
 {
     struct place *place = *state;
     char path[2000], why[40];
+    enum ths_err err;
 
     memset(path, 'p', sizeof path - 1);
     path[sizeof path - 1] = '\0';
-    assert_int_equal(thsi_cluster_key_load(&place->key, path, why, sizeof why), THS_IO);
+    err = thsi_cluster_key_load(&place->key, path, why, sizeof why);
+    assert_true(err == THS_IO || err == THS_BAD_KEY); /* some file systems say "no such file" of a name that is too long */
     assert_int_equal(strlen(why), sizeof why - 1);
 }
 
