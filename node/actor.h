@@ -37,6 +37,12 @@ enum {
     THSI_STATE_INLINE = 254
 };
 
+/* Bits of thsi_actor.hooks: what few actors have and the turn must not forget. Consumer's. While it is 0 a message takes
+ * the short way; every bit has its line here. */
+enum {
+    THSI_HOOKS_NONE = 0
+};
+
 struct thsi_rare;
 
 struct thsi_actor {
@@ -67,6 +73,7 @@ struct thsi_actor {
     bool trap_exits : 1;
     bool has_inner : 1;          /* inner_head is a message */
     uint8_t state_class;         /* pool class of `state`, THSI_STATE_INLINE when it lies in the slot */
+    uint8_t hooks;
     _Alignas(16) uint8_t inline_state[THSI_INLINE_STATE];
 };
 

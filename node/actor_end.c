@@ -120,7 +120,6 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
     struct ths_node *node = ctx->node;
     ths_ref self = thsi_actor_ref(node, actor);
     uint32_t flags;
-    struct thsi_router *router;
 
     if (actor->rare && actor->rare->name[0])
         thsi_names_remove(&node->names, actor->rare->name, self);
@@ -135,11 +134,11 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
      * generation that it does. */
     flags = atomic_exchange_explicit(&actor->flags, 0, memory_order_acq_rel);
     if (flags & THSI_FLAG_MARKED) {
-        atomic_store_explicit(&ctx->routing, 1, memory_order_seq_cst);
-        router = atomic_load_explicit(&node->router, memory_order_seq_cst);
+        struct thsi_router *router = thsi_router_begin(ctx);
+
         if (router)
             router->actor_ended(router, self);
-        atomic_store_explicit(&ctx->routing, 0, memory_order_release);
+        thsi_router_end(ctx);
     }
     drain_inner(ctx);
     thsi_relations_end(ctx, self, reason, text);

@@ -202,11 +202,10 @@ static enum ths_err resolve(struct ths_ctx *ctx, const char *node, uint64_t *uid
     *uid = ctx->node->uid;
     if (!node || node[0] == '\0' || strcmp(node, ctx->node->name) == 0)
         return THS_OK;
-    atomic_store_explicit(&ctx->routing, 1, memory_order_seq_cst);
-    router = atomic_load_explicit(&ctx->node->router, memory_order_seq_cst);
+    router = thsi_router_begin(ctx);
     if (router)
         err = router->resolve(router, node, uid);
-    atomic_store_explicit(&ctx->routing, 0, memory_order_release);
+    thsi_router_end(ctx);
     return err;
 }
 

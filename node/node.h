@@ -17,7 +17,6 @@
 #include "node/router.h"
 #include "node/runtime.h"
 #include "node/supervisor_actor.h"
-#include "node/supervisor_actor.h"
 #include "node/table.h"
 #include "node/worker.h"
 
@@ -40,7 +39,7 @@ struct ths_ctx {
     struct thsi_pool *pool;
     struct thsi_stats *stats;
     pthread_mutex_t *lock;         /* of a shared context; NULL: a worker's */
-    _Atomic uint32_t routing;      /* inside the router; see thsi_route */
+    _Atomic uint32_t routing;      /* inside the router; see thsi_router_begin */
 
     /* Of the running actor; a worker's only. */
     struct thsi_actor *actor;      /* NULL: none */

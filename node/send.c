@@ -76,18 +76,12 @@ static enum ths_err deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const
     return err;
 }
 
-/* Call the router; UNKNOWN_NODE without one. `routing` tells set_router whether anybody still uses the old one: the
- * store must come before the load in everybody's eyes, hence sequential consistency on both sides. */
 static enum ths_err route(struct ths_ctx *ctx, const struct thsi_signal *signal)
 {
-    enum ths_err err = THS_UNKNOWN_NODE;
-    struct thsi_router *router;
+    struct thsi_router *router = thsi_router_begin(ctx);
+    enum ths_err err = router ? router->send(router, signal) : THS_UNKNOWN_NODE;
 
-    atomic_store_explicit(&ctx->routing, 1, memory_order_seq_cst);
-    router = atomic_load_explicit(&ctx->node->router, memory_order_seq_cst);
-    if (router)
-        err = router->send(router, signal);
-    atomic_store_explicit(&ctx->routing, 0, memory_order_release);
+    thsi_router_end(ctx);
     return err;
 }
 

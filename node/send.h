@@ -5,6 +5,20 @@
 
 #include "node/node.h"
 
+/* The router, or NULL, for calls until thsi_router_end. `routing` tells set_router whether anybody still uses the old one:
+ * the store must come before the load in everybody's eyes, hence sequential consistency on both sides. Thread: @ctx's. */
+static inline struct thsi_router *thsi_router_begin(struct ths_ctx *ctx)
+{
+    atomic_store_explicit(&ctx->routing, 1, memory_order_seq_cst);
+    return atomic_load_explicit(&ctx->node->router, memory_order_seq_cst);
+}
+
+/* Release: who sees the 0 sees that the calls are over. */
+static inline void thsi_router_end(struct ths_ctx *ctx)
+{
+    atomic_store_explicit(&ctx->routing, 0, memory_order_release);
+}
+
 /* Send @signal (borrowed; `from` filled by the caller) to its actor here or through the router. An ASK, LOOKUP, SPAWN,
  * MONITOR or LINK that cannot be delivered is answered, as if by its target; for a TELL and the others the caller learns of it
  * by the result: OK, FULL, GONE, STALE, UNKNOWN_NODE, NODE_LOST, TOO_BIG, MALFORMED, NOMEM, CLOSED.

@@ -135,6 +135,7 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
     __atomic_store_n(&actor->incarnation, 1, __ATOMIC_RELAXED);
     actor->trap_exits = order->trap_exits;
     actor->listed = false;
+    actor->hooks = THSI_HOOKS_NONE;
     if (!thsi_actor_new_state(ctx, actor))
         err = THS_NOMEM;
     if (err == THS_OK && needs_rare(order))

@@ -60,20 +60,6 @@ static const char *node_name(struct ths_ctx *ctx, const struct thsi_supervision 
 
 /* ---- Members ---------------------------------------------------------------------------------- */
 
-/* The router, held until router_end; NULL: none. `routing` tells set_router that the old one is in use: the store
- * must come before the load in everybody's eyes, hence sequential consistency. */
-static struct thsi_router *router_begin(struct ths_ctx *ctx)
-{
-    atomic_store_explicit(&ctx->routing, 1, memory_order_seq_cst);
-    return atomic_load_explicit(&ctx->node->router, memory_order_seq_cst);
-}
-
-/* Release: who sees the 0 sees that the calls are over. */
-static void router_end(struct ths_ctx *ctx)
-{
-    atomic_store_explicit(&ctx->routing, 0, memory_order_release);
-}
-
 /* Have the router tell of changes, from before the members are first read. */
 static void watch_members(struct ths_ctx *ctx, struct thsi_supervision *it)
 {
@@ -81,18 +67,18 @@ static void watch_members(struct ths_ctx *ctx, struct thsi_supervision *it)
 
     if (it->watches || !it->members)
         return;
-    router = router_begin(ctx);
+    router = thsi_router_begin(ctx);
     it->watches = router && router->watch_members(router, it->ref) == THS_OK;
-    router_end(ctx);
+    thsi_router_end(ctx);
 }
 
 /* The members with @role, up to THSI_PLACES_MAX, into it->members. */
 static void read_members(struct ths_ctx *ctx, struct thsi_supervision *it, const char *role)
 {
-    struct thsi_router *router = router_begin(ctx);
+    struct thsi_router *router = thsi_router_begin(ctx);
 
     it->members_count = router ? router->members(router, role, it->members, THSI_PLACES_MAX) : 0;
-    router_end(ctx);
+    thsi_router_end(ctx);
 }
 
 /* ---- Carrying out ------------------------------------------------------------------------------ */
