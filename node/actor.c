@@ -17,7 +17,8 @@ enum {
 
 bool thsi_actor_glance(struct thsi_actor *actor, struct thsi_glance *glance)
 {
-    const struct thsi_dispatch *dispatch = __atomic_load_n(&actor->dispatch, __ATOMIC_RELAXED);
+    /* Acquire: receives the table that the spawner knew. The others relaxed: they need not be of the same moment. */
+    const struct thsi_dispatch *dispatch = __atomic_load_n(&actor->dispatch, __ATOMIC_ACQUIRE);
 
     if (__atomic_load_n(&actor->phase, __ATOMIC_RELAXED) == THSI_PHASE_FREE || !dispatch)
         return false;
@@ -70,7 +71,8 @@ void thsi_actor_begin(struct ths_ctx *ctx)
     }
 }
 
-/* What waits here goes on taking its place in the mailbox. Relaxed: only the number matters. */
+/* What waits here goes on taking its place in the mailbox. Relaxed: of `queued` only the number matters, and the links of
+ * messages that were taken out are the consumer's alone. */
 static void append_inner(struct thsi_actor *actor, struct thsi_message *message)
 {
     if (message->counted)
@@ -84,6 +86,7 @@ static void append_inner(struct thsi_actor *actor, struct thsi_message *message)
     actor->has_inner = true;
 }
 
+/* Relaxed: as above. */
 struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor)
 {
     struct thsi_message *message = actor->has_inner ? actor->inner_head : NULL;
@@ -157,6 +160,7 @@ static void handle(struct ths_ctx *ctx, struct thsi_message *message)
 
 static bool is_killed(const struct thsi_actor *actor)
 {
+    /* Relaxed: a glance. An order that is missed here is seen at the latest with the message behind it. */
     uint32_t kill = atomic_load_explicit(&actor->kill, memory_order_relaxed);
 
     return kill == actor->own_generation &&

@@ -129,6 +129,7 @@ static inline bool thsi_generation_lives(uint32_t generation)
     return generation & 1;
 }
 
+/* Relaxed: the consumer's; others only glance at it, and decide nothing by it. */
 static inline void thsi_actor_set_phase(struct thsi_actor *actor, enum thsi_phase phase)
 {
     __atomic_store_n(&actor->phase, (uint8_t)phase, __ATOMIC_RELAXED);

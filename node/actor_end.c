@@ -123,6 +123,7 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
 
     if (actor->rare && actor->rare->name[0])
         thsi_names_remove(&node->names, actor->rare->name, self);
+    /* Relaxed: who sets it too late for this look finds the generation risen, or is told by the exchange below. */
     if (atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_WAITED)
         thsi_outside_ending(node, self, reason);
     /* From here on nothing sent to it is for it. Release: what it did is seen by a thread outside that finds it gone. */
@@ -164,6 +165,7 @@ void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *tex
         return;
     }
     end_incarnation(ctx, reason, copy);
+    /* Relaxed: the order to kill was acquired in run_first, or came through the mailbox: `killing` was set before. */
     if (atomic_load_explicit(&ctx->node->killing, memory_order_relaxed))
         for_good = true;
     if (rare && !ths_ref_is_nobody(rare->supervisor) && !for_good) {

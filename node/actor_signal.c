@@ -127,6 +127,7 @@ static void restart(struct ths_ctx *ctx)
         thsi_actor_tell_halted(ctx);
         return;
     }
+    /* Relaxed: others only glance at it. */
     __atomic_store_n(&actor->incarnation, actor->incarnation + 1, __ATOMIC_RELAXED);
     thsi_actor_set_phase(actor, THSI_PHASE_STARTING);
     thsi_count(&ctx->stats->restarted, 1);

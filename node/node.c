@@ -170,12 +170,16 @@ void thsi_tell_stopping(struct ths_ctx *ctx, ths_ref whom)
 /* Send @kind to every living actor. */
 static void tell_all(struct ths_node *node, enum thsi_signal_kind kind)
 {
-    uint32_t used = atomic_load_explicit(&node->table.used, memory_order_acquire);
+    uint32_t used = thsi_table_used(&node->table);
     struct ths_ctx *ctx = &node->outside.ctx;
 
     for (uint32_t slot = 0; slot < used; slot++) {
+        const struct thsi_actor *actor = thsi_table_at(&node->table, slot);
+        /* Sequentially consistent: see ths_node_stop. */
+        uint32_t generation = atomic_load_explicit(&actor->generation, memory_order_seq_cst);
+
         thsi_enter(ctx);
-        tell_one(ctx, thsi_actor_ref(node, thsi_table_at(&node->table, slot)), kind);
+        tell_one(ctx, (ths_ref){ node->uid, slot, generation }, kind);
         thsi_leave(ctx);
     }
 }
@@ -198,6 +202,8 @@ static bool await_all_ended(struct ths_node *node, uint64_t deadline_ns)
     struct ths_node_stats stats;
 
     for (;;) {
+        /* Before the counters are read: an end after this changes the word, and the park does not sleep. Who ends while it
+         * does not yet see `stopping` does not change it; hence we look again after a while. */
         uint32_t seen = atomic_load_explicit(&node->ended_word, memory_order_seq_cst);
         uint64_t now_ns = thsi_now_ns(node);
 
@@ -217,7 +223,7 @@ static bool await_all_ended(struct ths_node *node, uint64_t deadline_ns)
 /* What nobody will ever take out: sent to actors when they had ended already. After the workers. */
 static void drop_messages(struct ths_node *node)
 {
-    uint32_t used = atomic_load_explicit(&node->table.used, memory_order_acquire);
+    uint32_t used = thsi_table_used(&node->table);
 
     for (uint32_t slot = 0; slot < used; slot++) {
         struct thsi_actor *actor = thsi_table_at(&node->table, slot);
@@ -235,10 +241,13 @@ void ths_node_stop(struct ths_node *node, unsigned grace_ms)
         return;
     if (node->runtime.stopping)
         node->runtime.stopping(&node->runtime);
+    /* Sequentially consistent, and so is the round's look at each generation: a spawn raises the generation and then looks at
+     * `stopping`, so the round finds its actor, or it finds the round (Dekker). */
     atomic_store_explicit(&node->stopping, true, memory_order_seq_cst);
     let_spawns_finish(node);
     tell_all(node, THSI_EXIT);
     if (!await_all_ended(node, thsi_now_ns(node) + (uint64_t)grace_ms * 1000000u)) {
+        /* Published by the kill orders that follow (mark_killed releases, run_first acquires). */
         atomic_store_explicit(&node->killing, true, memory_order_seq_cst);
         tell_all(node, THSI_KILL);
         /* An actor ends at the end of its present handler; what else could be done about one that does not return? */
@@ -254,6 +263,7 @@ void ths_node_stop(struct ths_node *node, unsigned grace_ms)
 
 /* ---- Counters --------------------------------------------------------------------------- */
 
+/* Acquire: see thsi_count. */
 static uint64_t read_counter(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_acquire);

@@ -23,6 +23,7 @@ void thsi_outside_wait(struct ths_node *node, _Atomic uint32_t *word, uint64_t d
     }
 }
 
+/* Release: passes on what was written for the waiter before. */
 static void wake(struct ths_node *node, _Atomic uint32_t *word)
 {
     atomic_store_explicit(word, 1, memory_order_release);
@@ -80,6 +81,8 @@ void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reas
         }
         (void)pthread_mutex_unlock(&node->waiters_lock);
     }
+    /* Relaxed: who misses it wakes nobody, and the stopper looks again after a while. The word's change and the counters read
+     * after it keep their order by its sequential consistency (await_all_ended). */
     if (atomic_load_explicit(&node->stopping, memory_order_relaxed)) {
         (void)atomic_fetch_add_explicit(&node->ended_word, 1, memory_order_seq_cst);
         node->exec->wake(node->exec, &node->ended_word);
@@ -157,6 +160,7 @@ enum ths_err ths_join(struct ths_node *node, ths_ref ref, unsigned timeout_ms, e
         /* One that has ended unnoticed before is NO_ACTOR. */
         if (ask_for_end(node, ref) || is_ending(node, ref)) {
             thsi_outside_wait(node, &waiter.word, deadline_in(node, timeout_ms));
+            /* Acquire: receives the reason. */
             if (!atomic_load_explicit(&waiter.word, memory_order_acquire))
                 err = THS_TIMEOUT;
         }
@@ -328,7 +332,7 @@ ths_ref ths_whereis(struct ths_node *node, const char *name, unsigned timeout_ms
 void ths_node_actors(struct ths_node *node, size_t max,
                      void (*visit)(void *arg, const struct ths_actor_info *actor), void *arg)
 {
-    uint32_t used = atomic_load_explicit(&node->table.used, memory_order_acquire);
+    uint32_t used = thsi_table_used(&node->table);
 
     for (uint32_t slot = 0; slot < used && max > 0; slot++) {
         struct thsi_actor *actor = thsi_table_at(&node->table, slot);

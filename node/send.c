@@ -55,6 +55,7 @@ static bool reserve(struct thsi_actor *actor)
     return false;
 }
 
+/* Relaxed: as above. */
 static void unreserve(struct thsi_actor *actor)
 {
     (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);

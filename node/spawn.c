@@ -78,6 +78,7 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
         actor->rare = NULL;
     }
     thsi_actor_free_state(ctx, actor);
+    /* Relaxed: nobody was given this generation. */
     actor->own_generation = 1 + atomic_fetch_add_explicit(&actor->generation, 1, memory_order_relaxed);
     thsi_actor_release(ctx, actor);
 }
@@ -116,6 +117,7 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
     enum ths_err err = THS_OK;
 
     *out = THS_NOBODY;
+    /* A glance that spares work; the look that counts is the last. */
     if (atomic_load_explicit(&node->stopping, memory_order_acquire))
         return THS_CLOSED;
     if (!order->dispatch)
@@ -126,8 +128,10 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
                                                                                                       : THS_NOMEM;
     /* Sequentially consistent: either the round that stops all finds it, or the look at `stopping` below sees the round. */
     actor->own_generation = 1 + atomic_fetch_add_explicit(&actor->generation, 1, memory_order_seq_cst);
-    __atomic_store_n(&actor->dispatch, order->dispatch, __ATOMIC_RELAXED);
-    /* Atomic: one that sends to an earlier actor of the place may just look at it. */
+    /* Release: passes the table on to who glances at the actor (thsi_actor_glance). */
+    __atomic_store_n(&actor->dispatch, order->dispatch, __ATOMIC_RELEASE);
+    /* Atomic, and relaxed: one that sends to an earlier actor of the place may just look at it; either number will do. Who
+     * was given the ref received with it what was written here. */
     __atomic_store_n(&actor->capacity, order->mailbox ? order->mailbox : THSI_MAILBOX_DEFAULT, __ATOMIC_RELAXED);
     actor->has_inner = false;
     actor->rare = NULL;
@@ -147,7 +151,7 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
         return err;
     }
     note_foreign(ctx, actor, order);
-    if (order->waited)
+    if (order->waited) /* relaxed: the actor runs later, and nobody else knows it */
         (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_WAITED, memory_order_relaxed);
     thsi_count(&ctx->stats->spawned, 1);
     *out = thsi_actor_ref(node, actor);

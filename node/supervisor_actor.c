@@ -351,6 +351,7 @@ THS_ON(ths_supervisor, ths_down)
 /* Asked to stop, or the actor that it is linked to has ended. */
 THS_ON(ths_supervisor, ths_exited)
 {
+    /* Acquire: the exit came through the mailbox, after `stopping` was set. */
     bool stopping = atomic_load_explicit(&ctx->node->stopping, memory_order_acquire);
 
     if (!self->it || msg->reason == THS_REASON_NORMAL)

@@ -56,7 +56,17 @@ static bool make_chunk(struct thsi_table *table, uint32_t slot)
     return true;
 }
 
-/* A free list's slot, or a new one. Under the lock. NULL: none. */
+uint32_t thsi_table_used(struct thsi_table *table)
+{
+    uint32_t used;
+
+    (void)pthread_mutex_lock(&table->lock);
+    used = atomic_load_explicit(&table->used, memory_order_relaxed); /* written under the lock */
+    (void)pthread_mutex_unlock(&table->lock);
+    return used;
+}
+
+/* A free list's slot, or a new one. Under the lock, hence relaxed. NULL: none. */
 static struct thsi_actor *take_locked(struct thsi_table *table)
 {
     struct thsi_actor *actor = table->free;

@@ -50,6 +50,10 @@ static inline struct thsi_actor *thsi_table_at(const struct thsi_table *table, u
     return chunk ? chunk + (slot & (THSI_CHUNK_ACTORS - 1)) : NULL;
 }
 
+/* How many slots were ever handed out; there is a slot for each lower number. A slot that is handed out later is so to somebody
+ * who sees what the caller did before. Thread: any. */
+uint32_t thsi_table_used(struct thsi_table *table);
+
 /* A free slot whose mailbox is claimed, so that it is the caller's alone; NULL: no memory, or actors_max reached.
  * @own: the worker's list, or NULL. Thread: any; @own's owner. */
 struct thsi_actor *thsi_table_take(struct thsi_table *table, struct thsi_free_slots *own);

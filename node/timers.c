@@ -63,7 +63,7 @@ static struct thsi_timer *make(struct ths_ctx *ctx, const struct thsi_type_info 
     timer->message.kind = THSI_TIMER;
     timer->message.body_at = 0;
     timer->message.counted = 0;
-    timer->message.generation = atomic_load_explicit(&ctx->actor->generation, memory_order_relaxed);
+    timer->message.generation = ctx->actor->own_generation;
     timer->message.from = THS_NOBODY;
     timer->entry = (struct thsi_timer_entry){ .next = NULL };
     timer->info = info;

@@ -58,6 +58,7 @@ static void unpark(struct ths_node *node, unsigned index, struct thsi_stats *sta
 
     if (stats)
         thsi_count(&stats->wakes, 1);
+    /* Release, and acquired by nobody: what the woken one is to find lies in the queues. The futex compares the word itself. */
     atomic_store_explicit(&worker->park_word, 1, memory_order_release);
     node->exec->wake(node->exec, &worker->park_word);
 }
@@ -131,12 +132,18 @@ void thsi_worker_wheel_unlock(struct thsi_worker *worker)
     (void)pthread_mutex_unlock(&worker->wheel_lock);
 }
 
+/* Relaxed: the owner's own adds it sees; a cancel by another makes it look once in vain. */
+static uint64_t next_timer_ns(const struct thsi_worker *worker)
+{
+    return atomic_load_explicit(&worker->wheel_due_ns, memory_order_relaxed);
+}
+
 /* Fire what is due. Returns whether anything was. */
 static bool expire(struct thsi_worker *worker, uint64_t now_ns)
 {
     struct thsi_timer_entry *due;
 
-    if (atomic_load_explicit(&worker->wheel_due_ns, memory_order_relaxed) > now_ns)
+    if (next_timer_ns(worker) > now_ns)
         return false;
     due = thsi_wheel_expire(thsi_worker_wheel_lock(worker), now_ns);
     thsi_worker_wheel_unlock(worker);
@@ -144,11 +151,6 @@ static bool expire(struct thsi_worker *worker, uint64_t now_ns)
         return false;
     thsi_timers_fire(&worker->ctx, due);
     return true;
-}
-
-static uint64_t next_timer_ns(const struct thsi_worker *worker)
-{
-    return atomic_load_explicit(&worker->wheel_due_ns, memory_order_relaxed);
 }
 
 /* ---- Looking for work ------------------------------------------------------------------- */
@@ -208,6 +210,7 @@ static inline void pause_cpu(void)
 #endif
 }
 
+/* Sequentially consistent: after `searching` fell, so that a push which met a searcher is seen here. */
 static bool has_backlog(struct ths_node *node)
 {
     if (atomic_load_explicit(&node->injector.count, memory_order_seq_cst) > 0)
@@ -219,7 +222,8 @@ static bool has_backlog(struct ths_node *node)
     return false;
 }
 
-/* Look at the other queues for a while. */
+/* Look at the other queues for a while. `searching` rises and falls sequentially consistent: a pusher that sees it risen leaves
+ * its push to this worker, whose looks at the queues, or has_backlog, come after. `stop` relaxed: seen in the next round. */
 static struct thsi_actor *search(struct thsi_worker *worker)
 {
     struct thsi_workers_shared *shared = node_of(worker)->shared;
@@ -247,6 +251,8 @@ static struct thsi_actor *park(struct thsi_worker *worker)
     uint64_t bit = UINT64_C(1) << worker->index;
     struct thsi_actor *actor;
 
+    /* Relaxed: before the bit in `idle`, without which nobody wakes this worker. (ths_node_stop's wake needs no bit: `stop` is
+     * set before it, and is looked at after this store.) */
     atomic_store_explicit(&worker->park_word, 0, memory_order_relaxed);
     (void)atomic_fetch_or_explicit(&shared->idle, bit, memory_order_seq_cst);
     actor = next_elsewhere(worker);

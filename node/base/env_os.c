@@ -93,6 +93,7 @@ static void log_line(struct ths_env *env, const struct ths_log_line *line)
     struct tm utc;
 
     (void)env;
+    /* Relaxed, here and below: settings, each a word of its own. */
     if ((int)line->level < __atomic_load_n(&log_level, __ATOMIC_RELAXED))
         return;
     (void)gmtime_r(&seconds, &utc);
@@ -118,6 +119,7 @@ struct ths_env *ths_env_os(void)
 
 void ths_env_os_log(enum ths_log_level level, bool json)
 {
+    /* Relaxed: as in log_line. */
     __atomic_store_n(&log_level, (int)level, __ATOMIC_RELAXED);
     __atomic_store_n(&log_json, json ? 1 : 0, __ATOMIC_RELAXED);
 }

@@ -186,6 +186,7 @@ const struct thsi_type_info *thsi_type_intern_slow(struct ths_type *type)
 
 const struct thsi_type_info *thsi_type_by_id(uint32_t id)
 {
+    /* Acquire: as in first_in. */
     return id <= THSI_TYPES_MAX ? __atomic_load_n(&table.by_id[id], __ATOMIC_ACQUIRE) : NULL;
 }
 
