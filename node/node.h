@@ -109,7 +109,7 @@ struct ths_node {
     _Atomic uint32_t ended_word;        /* rises with every end while stopping */
     unsigned workers_count;
     void *workers_memory;
-    struct thsi_workers_shared *shared;
+    struct thsi_parking *shared;
     struct thsi_worker *workers;
 };
 

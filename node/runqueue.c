@@ -17,7 +17,7 @@ void thsi_injector_push(struct thsi_injector *injector, struct thsi_actor *actor
     else
         injector->head = actor;
     injector->tail = actor;
-    /* Sequentially consistent: the pusher looks at `idle` next (worker.h). */
+    /* Sequentially consistent: the pusher looks at `idle` next (parking.h). */
     (void)atomic_fetch_add_explicit(&injector->count, 1, memory_order_seq_cst);
     (void)pthread_mutex_unlock(&injector->lock);
 }
@@ -43,7 +43,7 @@ struct thsi_actor *thsi_injector_pop(struct thsi_injector *injector)
 
 /* head and tail only rise; their difference is the number of places in use. Acquire on head: the place we are about to
  * write was read by whoever moved head past it. Tail publishes the place; sequentially consistent, since the pusher looks
- * at `idle` next (worker.h). */
+ * at `idle` next (parking.h). */
 bool thsi_ring_push(struct thsi_ring *ring, struct thsi_actor *actor)
 {
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);

@@ -63,24 +63,13 @@ static void unpark(struct ths_node *node, unsigned index, struct thsi_stats *sta
     node->exec->wake(node->exec, &worker->park_word);
 }
 
-/* Wake one parked worker, none while another searches. The caller's push is visible: a sequentially consistent
- * operation lies between it and this. */
+/* Wake one parked worker, none while another searches. The caller's push is visible: see thsi_parking_choose. */
 static void wake_one(struct ths_node *node, struct thsi_stats *stats)
 {
-    struct thsi_workers_shared *shared = node->shared;
-    uint64_t idle = atomic_load_explicit(&shared->idle, memory_order_seq_cst);
+    unsigned index;
 
-    while (idle) {
-        unsigned index = (unsigned)__builtin_ctzll(idle);
-
-        if (atomic_load_explicit(&shared->searching, memory_order_seq_cst) > 0)
-            return;
-        if (atomic_compare_exchange_weak_explicit(&shared->idle, &idle, idle & ~(UINT64_C(1) << index),
-                                                  memory_order_seq_cst, memory_order_seq_cst)) {
-            unpark(node, index, stats);
-            return;
-        }
-    }
+    if (thsi_parking_choose(node->shared, &index))
+        unpark(node, index, stats);
 }
 
 /* ---- Scheduling ------------------------------------------------------------------------- */
@@ -91,7 +80,7 @@ static void push_to_ring(struct thsi_worker *worker, struct thsi_actor *actor)
 
     if (!thsi_ring_push(&worker->ring, actor))
         thsi_injector_push(&node->injector, actor);
-    /* After the push, and both sequentially consistent: see worker.h. */
+    /* After the push, and both sequentially consistent: see parking.h. */
     if (atomic_load_explicit(&node->shared->idle, memory_order_seq_cst))
         wake_one(node, &worker->stats);
 }
@@ -203,16 +192,11 @@ static struct thsi_actor *next_in_turn(struct thsi_worker *worker)
     return next_own(worker);
 }
 
-static inline void pause_cpu(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-}
-
 /* Sequentially consistent: after `searching` fell, so that a push which met a searcher is seen here. */
-static bool has_backlog(struct ths_node *node)
+static bool has_backlog(struct thsi_worker *worker)
 {
+    struct ths_node *node = node_of(worker);
+
     if (atomic_load_explicit(&node->injector.count, memory_order_seq_cst) > 0)
         return true;
     for (unsigned i = 0; i < node->workers_count; i++)
@@ -222,47 +206,26 @@ static bool has_backlog(struct ths_node *node)
     return false;
 }
 
-/* Look at the other queues for a while. `searching` rises and falls sequentially consistent: a pusher that sees it risen leaves
- * its push to this worker, whose looks at the queues, or has_backlog, come after. `stop` relaxed: seen in the next round. */
-static struct thsi_actor *search(struct thsi_worker *worker)
-{
-    struct thsi_workers_shared *shared = node_of(worker)->shared;
-    struct thsi_actor *actor = NULL;
-
-    (void)atomic_fetch_add_explicit(&shared->searching, 1, memory_order_seq_cst);
-    for (int round = 0; !actor && round < SEARCH_ROUNDS; round++) {
-        if (atomic_load_explicit(&shared->stop, memory_order_relaxed))
-            break;
-        actor = next_elsewhere(worker);
-        pause_cpu();
-    }
-    (void)atomic_fetch_sub_explicit(&shared->searching, 1, memory_order_seq_cst);
-    /* Pushers saw a searcher and woke nobody: if there is more where this came from, wake the next. */
-    if (actor && has_backlog(node_of(worker)))
-        wake_one(node_of(worker), &worker->stats);
-    return actor;
-}
-
-/* Sleep until woken or until a timer is due. Returns work that turned up in the last look. */
-static struct thsi_actor *park(struct thsi_worker *worker)
+static void sleep_parked(struct thsi_worker *worker)
 {
     struct ths_node *node = node_of(worker);
-    struct thsi_workers_shared *shared = node->shared;
-    uint64_t bit = UINT64_C(1) << worker->index;
-    struct thsi_actor *actor;
 
-    /* Relaxed: before the bit in `idle`, without which nobody wakes this worker. (ths_node_stop's wake needs no bit: `stop` is
-     * set before it, and is looked at after this store.) */
-    atomic_store_explicit(&worker->park_word, 0, memory_order_relaxed);
-    (void)atomic_fetch_or_explicit(&shared->idle, bit, memory_order_seq_cst);
-    actor = next_elsewhere(worker);
-    if (!actor && !atomic_load_explicit(&shared->stop, memory_order_seq_cst)) {
-        thsi_count(&worker->stats.parks, 1);
-        node->exec->park(node->exec, &worker->park_word, 0, thsi_now_ns(node), next_timer_ns(worker));
-    }
-    (void)atomic_fetch_and_explicit(&shared->idle, ~bit, memory_order_seq_cst);
-    if (actor && has_backlog(node)) /* as after a search */
-        wake_one(node, &worker->stats);
+    thsi_count(&worker->stats.parks, 1);
+    node->exec->park(node->exec, &worker->park_word, 0, thsi_now_ns(node), next_timer_ns(worker));
+}
+
+/* Search, then park. Returns work that turned up. */
+static struct thsi_actor *await_work(struct thsi_worker *worker)
+{
+    static const struct thsi_parking_calls calls = { next_elsewhere, has_backlog, sleep_parked };
+    struct thsi_parking *shared = node_of(worker)->shared;
+    bool more;
+    struct thsi_actor *actor = thsi_parking_search(shared, &calls, worker, SEARCH_ROUNDS, &more);
+
+    if (!actor)
+        actor = thsi_parking_park(shared, &calls, worker, worker->index, &worker->park_word, &more);
+    if (more)
+        wake_one(node_of(worker), &worker->stats);
     return actor;
 }
 
@@ -274,11 +237,8 @@ static void main_loop(struct thsi_task *task)
     while (!atomic_load_explicit(&node->shared->stop, memory_order_relaxed)) {
         struct thsi_actor *actor = next_in_turn(worker);
 
-        if (!actor && !expire(worker, next_timer_ns(worker) != UINT64_MAX ? thsi_now_ns(node) : 0)) {
-            actor = search(worker);
-            if (!actor)
-                actor = park(worker);
-        }
+        if (!actor && !expire(worker, next_timer_ns(worker) != UINT64_MAX ? thsi_now_ns(node) : 0))
+            actor = await_work(worker);
         if (actor)
             thsi_actor_turn(worker, actor);
     }
@@ -332,7 +292,7 @@ enum ths_err thsi_workers_start(struct ths_node *node, unsigned count, bool pin)
     if (!node->workers_memory)
         return THS_NOMEM;
     at = ((uintptr_t)node->workers_memory + 127) & ~(uintptr_t)127;
-    node->shared = (struct thsi_workers_shared *)at;
+    node->shared = (struct thsi_parking *)at;
     node->workers = (struct thsi_worker *)(node->shared + 1);
     memset((void *)node->shared, 0, sizeof *node->shared);
     for (unsigned i = 0; i < count; i++)

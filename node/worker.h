@@ -3,17 +3,14 @@
  * An actor is in at most one run queue and is run by at most one worker: being scheduled is owning the consumer's side of
  * its mailbox (mailbox.h). A worker looks for work in its slot for the actor just messaged (LIFO, capped so
  * that a pair cannot starve the rest), in its own ring, in the injector that threads outside and full rings use, and in
- * the rings of other workers, of which it steals half. When there is none it searches a while, then parks.
- *
- * At most one worker searches on account of a wake: who pushes to a ring wakes a parked worker only when
- * nobody is searching. A parked worker has set its bit in `idle` and has then looked at every queue once more; a pusher
- * makes its push visible and then looks at `idle`. Both with sequential consistency between the two, so one of them
- * sees the other (Dekker). */
+ * the rings of other workers, of which it steals half. When there is none it searches a while, then parks (parking.h).
+ */
 
 #ifndef THSI_NODE_WORKER_H
 #define THSI_NODE_WORKER_H
 
 #include "node/exec.h"
+#include "node/parking.h"
 #include "node/pool.h"
 #include "node/table.h"
 #include "node/timer_wheel.h"
@@ -35,12 +32,6 @@ struct thsi_injector {
 };
 
 struct thsi_worker;
-
-struct thsi_workers_shared {
-    _Alignas(128) _Atomic uint64_t idle; /* a bit for each parked worker */
-    _Atomic uint32_t searching;
-    _Atomic bool stop;
-};
 
 void thsi_injector_init(struct thsi_injector *injector);
 void thsi_injector_push(struct thsi_injector *injector, struct thsi_actor *actor);
