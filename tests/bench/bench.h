@@ -39,7 +39,12 @@ void bench_ping_pong(const struct bench_options *options);
 void bench_fan_in_4(const struct bench_options *options);
 void bench_ring_503(const struct bench_options *options);
 void bench_spawn_exit(const struct bench_options *options);
-void bench_million(const struct bench_options *options);   /* create_1m, idle_actor */
+void bench_fan_in_one(const struct bench_options *options);
+void bench_chameneos(const struct bench_options *options);
+void bench_skynet(const struct bench_options *options);
+void bench_million(const struct bench_options *options);   /* create_1m, idle_actor, message_1m */
+void bench_park(const struct bench_options *options);      /* park_rtt, futex_rtt */
+void bench_blocked(const struct bench_options *options);
 void bench_remote(const struct bench_options *options);    /* remote_tell_64, remote_ask_64 */
 void bench_raw_zmq(const struct bench_options *options);   /* raw_zmq_tell_64, raw_zmq_rtt_64 */
 

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
-# Measures thiasos beside Erlang and raw ZeroMQ: one round of each after the other, several rounds, medians and ratios.
+# Measures thiasos beside Erlang, CAF and raw ZeroMQ: one round of each after the other, several rounds, medians and ratios
+# beside the goals.
 #
-#   tests/bench/compare.sh [--rounds N] [--workers N] [--bench PROGRAM]
+#   tests/bench/compare.sh [--rounds N] [--workers N] [--local] [--bench PROGRAM]
 #
-# Needs erlang-base and a built build/bin/thiasos-bench. Nothing else should run meanwhile. All on loopback; ends by itself.
+# --local leaves the remote benches out. Needs erlang-base and a built build/bin/thiasos-bench; CAF is measured where libcaf-dev
+# and g++ are. Nothing else should run meanwhile. All on loopback; ends by itself.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-rounds=5 workers=2 bench=$here/../../build/bin/thiasos-bench
+rounds=5 workers=2 remote=yes bench=$here/../../build/bin/thiasos-bench
 
 while [ $# -gt 0 ]; do
     case $1 in
         --rounds) rounds=$2; shift 2 ;;
         --workers) workers=$2; shift 2 ;;
+        --local) remote=no; shift ;;
         --bench) bench=$2; shift 2 ;;
-        --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "compare.sh: unknown option $1: see --help" >&2; exit 2 ;;
     esac
 done
@@ -31,9 +34,17 @@ erlc -o "$work" "$here"/erlang/*.erl
 export ERL_EPMD_ADDRESS=127.0.0.1 HOME=$work
 epmd -address 127.0.0.1 > /dev/null 2>&1 & pids+=($!)
 
+caf=
+if g++ -O2 -std=c++17 "$here/caf/local_bench.cpp" -o "$work/caf" -lcaf_core -lpthread 2> "$work/caf.log"; then
+    caf=$work/caf
+else
+    echo "compare.sh: CAF is left out: its bench does not build here (apt-get install g++ libcaf-dev)" >&2
+fi
+
 erlang_local() {
     erl +S "$workers:$workers" +P 2000000 -noshell -pa "$work" \
-        -eval "local_bench:run([ping_pong,fan_in_4,ring_503,spawn_exit,million])."
+        -eval "local_bench:run([ping_pong,ping_pong_pinned,fan_in_4,ring_503,spawn_exit,chameneos,skynet_1m,million])."
+    erl +S 1:1 -noshell -pa "$work" -eval "local_bench:run([fan_in_4_one_worker])."
 }
 
 erlang_remote() {
@@ -49,7 +60,9 @@ for round in $(seq "$rounds"); do
     echo "round $round of $rounds" >&2
     erlang_local | sed 's/^/erlang /' >> "$work/figures"
     "$bench" --workers "$workers" | sed 's/^/thiasos /' >> "$work/figures"
-    erlang_remote "$round" | sed 's/^/erlang /' >> "$work/figures"
+    "$bench" --workers 1 --only chameneos | sed 's/^/one_worker /' >> "$work/figures"
+    [ -z "$caf" ] || "$caf" --scheduler.max-threads="$workers" | sed 's/^/caf /' >> "$work/figures"
+    [ "$remote" = no ] || erlang_remote "$round" | sed 's/^/erlang /' >> "$work/figures"
 done
 
 python3 - "$work/figures" "$rounds" <<'PY'
@@ -60,18 +73,38 @@ for line in open(sys.argv[1]):
     if len(parts) == 4:
         figures.setdefault((parts[0], parts[1]), []).append(float(parts[2]))
 median = {key: statistics.median(values) for key, values in figures.items()}
-# name, unit, whether more is better, against whom, the goal as a ratio in favour of thiasos
-rows = [("ping_pong", "ns", False, ("erlang", "ping_pong"), 3), ("fan_in_4", "msg/s", True, ("erlang", "fan_in_4"), 3),
-        ("ring_503", "ns", False, ("erlang", "ring_503"), 3), ("spawn_exit", "ns", False, ("erlang", "spawn_exit"), 3),
-        ("create_1m", "ns", False, ("erlang", "create_1m"), None), ("idle_actor", "bytes", False, ("erlang", "idle_actor"), None),
+# name, unit, whether more is better, against whom, the goal: a ratio in favour of thiasos, or ("at most", value) of its own
+rows = [("ping_pong", "ns", False, ("erlang", "ping_pong"), 8), ("ping_pong", "ns", False, ("caf", "ping_pong"), 18),
+        ("ping_pong_pinned", "ns", False, ("erlang", "ping_pong_pinned"), 12),
+        ("fan_in_4_one_worker", "msg/s", True, ("erlang", "fan_in_4_one_worker"), 10),
+        ("fan_in_4", "msg/s", True, ("erlang", "fan_in_4"), 3), ("fan_in_4", "msg/s", True, ("caf", "fan_in_4"), None),
+        ("ring_503", "ns", False, ("erlang", "ring_503"), 8), ("ring_503", "ns", False, ("caf", "ring_503"), None),
+        ("chameneos", "ns", False, ("erlang", "chameneos"), None), ("chameneos", "ns", False, ("caf", "chameneos"), None),
+        ("chameneos", "ns", False, ("one_worker", "chameneos"), 1),
+        ("spawn_exit", "ns", False, ("erlang", "spawn_exit"), 8), ("spawn_exit", "ns", False, ("caf", "spawn_exit"), None),
+        ("skynet_1m", "ms", False, ("erlang", "skynet_1m"), 10), ("skynet_1m", "ms", False, ("caf", "skynet_1m"), None),
+        ("create_1m", "ns", False, ("erlang", "create_1m"), ("at most", 300)),
+        ("message_1m", "ns", False, ("erlang", "message_1m"), ("at most", 250)),
+        ("idle_actor", "bytes", False, ("erlang", "idle_actor"), ("at most", 160)),
+        ("park_rtt", "us", False, ("thiasos", "futex_rtt"), 1 / 1.3),
+        ("blocked_p99", "ms", False, None, ("at most", 20)),
         ("remote_tell_64", "msg/s", True, ("erlang", "remote_tell_64"), 3),
         ("remote_tell_64", "msg/s", True, ("thiasos", "raw_zmq_tell_64"), 0.5),
         ("remote_ask_64", "us", False, ("erlang", "remote_ask_64"), None),
         ("remote_ask_64", "us", False, ("thiasos", "raw_zmq_rtt_64"), None)]
-print(f"medians of {sys.argv[2]} rounds\n{'figure':16} {'thiasos':>14} {'other':>14} {'unit':6} {'against':18} {'ratio':>7} {'goal':>5}")
+names = {"erlang": "Erlang", "caf": "CAF", "one_worker": "one worker"}
+print(f"medians of {sys.argv[2]} rounds\n{'figure':20} {'thiasos':>14} {'other':>14} {'unit':6} {'against':14} {'ratio':>8} {'goal':>8}")
 for name, unit, more, other, goal in rows:
-    ours, theirs = median[("thiasos", name)], median[other]
-    ratio = ours / theirs if more else theirs / ours
-    against = "Erlang" if other[0] == "erlang" else "raw ZeroMQ, clear"
-    print(f"{name:16} {ours:14,.1f} {theirs:14,.1f} {unit:6} {against:18} {ratio:6.2f}x {goal if goal else '-':>5}")
+    ours, theirs = median.get(("thiasos", name)), median.get(other) if other else None
+    if ours is None or (other and theirs is None):
+        continue
+    ratio = None if theirs is None else ours / theirs if more else theirs / ours
+    against = "-" if other is None else names.get(other[0]) or {"futex_rtt": "bare futex"}.get(other[1], "raw ZeroMQ")
+    if isinstance(goal, tuple):
+        reached, wanted = ours <= goal[1], f"<={goal[1]:g}"
+    else:
+        reached, wanted = goal is None or ratio >= goal, "-" if goal is None else f"{goal:.2g}x"
+    shown = lambda value: "-" if value is None else f"{value:,.1f}"
+    print(f"{name:20} {shown(ours):>14} {shown(theirs):>14} {unit:6} {against:14} {'-' if ratio is None else f'{ratio:.2f}x':>8} "
+          f"{wanted:>8}{'' if reached else '  not reached'}")
 PY

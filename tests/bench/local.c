@@ -65,6 +65,8 @@ struct sink {
     uint64_t got, wanted, started_ns;
 };
 
+static const char *fan_in_name;
+
 THS_ON(sink, serve)
 {
     self->wanted = msg->times;
@@ -75,7 +77,7 @@ THS_ON(sink, item)
 {
     if (++self->got < self->wanted)
         return;
-    bench_report("fan_in_4", (double)self->got * 1e9 / (double)(bench_now_ns() - self->started_ns), "msg/s");
+    bench_report(fan_in_name, (double)self->got * 1e9 / (double)(bench_now_ns() - self->started_ns), "msg/s");
     bench_done();
 }
 
@@ -112,12 +114,13 @@ THS_ON(sender, go_on)
 
 THS_BEHAVIOUR(sender, serve, go_on)
 
-void bench_fan_in_4(const struct bench_options *options)
+static void fan_in(const struct bench_options *options, const char *name)
 {
     struct ths_node *node = bench_node(options, "fan-in");
     uint64_t times = bench_scale(options, 20000000) / SENDERS;
     ths_ref to = ths_spawn(node, sink, .mailbox = 4096);
 
+    fan_in_name = name;
     ths_tell(node, to, serve, .times = times * SENDERS);
     for (int i = 0; i < SENDERS; i++) {
         ths_ref from = ths_spawn(node, sender);
@@ -125,6 +128,19 @@ void bench_fan_in_4(const struct bench_options *options)
     }
     bench_wait();
     ths_node_stop(node, 1000);
+}
+
+void bench_fan_in_4(const struct bench_options *options)
+{
+    fan_in(options, "fan_in_4");
+}
+
+void bench_fan_in_one(const struct bench_options *options)
+{
+    struct bench_options one = *options;
+
+    one.workers = 1;
+    fan_in(&one, "fan_in_4_one_worker");
 }
 
 /* ---- ring_503: a ball around a ring of actors, ns a hop --------------------------------- */

@@ -23,7 +23,12 @@ static const struct bench benches[] = {
     { "fan_in_4", bench_fan_in_4 },
     { "ring_503", bench_ring_503 },
     { "spawn_exit", bench_spawn_exit },
-    { "create_1m idle_actor", bench_million },
+    { "fan_in_4_one_worker", bench_fan_in_one },
+    { "chameneos", bench_chameneos },
+    { "skynet_1m", bench_skynet },
+    { "create_1m idle_actor message_1m", bench_million },
+    { "park_rtt futex_rtt", bench_park },
+    { "blocked_p99", bench_blocked },
     { "remote_tell_64 remote_ask_64", bench_remote },
     { "raw_zmq_tell_64 raw_zmq_rtt_64", bench_raw_zmq },
 };

@@ -1,6 +1,6 @@
-%% The local benches, on the BEAM: the same work as local.c and million.c. Prints "NAME VALUE UNIT" lines.
+%% The local benches, on the BEAM: the same work as local.c, meet.c and million.c. Prints "NAME VALUE UNIT" lines.
 -module(local_bench).
--export([run/1, ponger/0, hopper/1, sink/3, sender/3]).
+-export([run/1, ponger/0, hopper/1, sink/3, sender/3, creature/2, twig/3, idler/0]).
 
 report(Name, Value, Unit) -> io:format("~s ~.3f ~s~n", [Name, float(Value), Unit]).
 
@@ -18,14 +18,34 @@ bench(ping_pong) ->
     rally(Ponger, Times),
     report("ping_pong", (now_ns() - Started) / Times, "ns"),
     exit(Ponger, kill);
+bench(ping_pong_pinned) ->
+    Self = self(),
+    spawn_opt(fun() ->
+        Ponger = spawn_opt(?MODULE, ponger, [], [{scheduler, 2}]),
+        rally(Ponger, 10000),
+        Times = 200000,
+        Started = now_ns(),
+        rally(Ponger, Times),
+        Self ! {took, (now_ns() - Started) / Times},
+        exit(Ponger, kill)
+    end, [{scheduler, 1}]),
+    receive {took, Ns} -> report("ping_pong_pinned", Ns, "ns") end;
 bench(fan_in_4) ->
-    Each = 500000,
-    Total = 4 * Each,
-    Sink = spawn_opt(?MODULE, sink, [self(), Total, 0], [{message_queue_data, on_heap}]),
+    fan_in("fan_in_4");
+bench(fan_in_4_one_worker) -> % run with one scheduler
+    fan_in("fan_in_4_one_worker");
+bench(chameneos) ->
+    Self = self(),
+    Meetings = 500000,
+    [spawn(?MODULE, creature, [Self, Colour rem 3]) || Colour <- lists:seq(1, 100)],
     Started = now_ns(),
-    [spawn(?MODULE, sender, [Sink, self(), Each]) || _ <- lists:seq(1, 4)],
-    receive all_here -> ok end,
-    report("fan_in_4", Total * 1.0e9 / (now_ns() - Started), "msg/s");
+    mall(Meetings),
+    report("chameneos", (now_ns() - Started) / Meetings, "ns");
+bench(skynet_1m) ->
+    Self = self(),
+    Started = now_ns(),
+    spawn(?MODULE, twig, [Self, 0, 1000000]),
+    receive {sum, 499999500000} -> report("skynet_1m", (now_ns() - Started) / 1.0e6, "ms") end;
 bench(ring_503) ->
     Hops = 2000000,
     First = spawn(?MODULE, hopper, [self()]),
@@ -52,7 +72,20 @@ bench(million) ->
     Pids = idlers(Count, []),
     report("create_1m", (now_ns() - Started) / Count, "ns"),
     report("idle_actor", (resident() - Before) / Count, "bytes"),
+    Again = now_ns(),
+    [Pid ! {nudge, self()} || Pid <- Pids],
+    [receive nudged -> ok end || _ <- Pids],
+    report("message_1m", (now_ns() - Again) / Count, "ns"),
     [exit(Pid, kill) || Pid <- Pids].
+
+fan_in(Name) ->
+    Each = 500000,
+    Total = 4 * Each,
+    Sink = spawn_opt(?MODULE, sink, [self(), Total, 0], [{message_queue_data, on_heap}]),
+    Started = now_ns(),
+    [spawn(?MODULE, sender, [Sink, self(), Each]) || _ <- lists:seq(1, 4)],
+    receive all_here -> ok end,
+    report(Name, Total * 1.0e9 / (now_ns() - Started), "msg/s").
 
 rally(_, 0) -> ok;
 rally(Ponger, Left) ->
@@ -70,6 +103,25 @@ sender(Sink, Parent, Left) ->
     Sink ! {item, Left},
     sender(Sink, Parent, Left - 1).
 
+mall(0) -> ok;
+mall(Left) ->
+    receive {meet, One, ColourOne} -> ok end,
+    receive {meet, Other, ColourOther} -> ok end,
+    One ! {met, ColourOther},
+    Other ! {met, ColourOne},
+    mall(Left - 1).
+
+creature(Mall, Colour) ->
+    Mall ! {meet, self(), Colour},
+    receive {met, Other} -> creature(Mall, (Colour + Other) rem 3) end.
+
+twig(Parent, Number, 1) -> Parent ! {sum, Number};
+twig(Parent, Number, Size) ->
+    Self = self(),
+    Each = Size div 10,
+    [spawn(?MODULE, twig, [Self, Number + I * Each, Each]) || I <- lists:seq(0, 9)],
+    Parent ! {sum, lists:sum([receive {sum, Sum} -> Sum end || _ <- lists:seq(1, 10)])}.
+
 hopper(Parent) ->
     receive {next, Next} -> hopper(Parent, Next) end.
 hopper(Parent, Next) ->
@@ -86,9 +138,12 @@ broods(Left) ->
     [receive died -> ok end || _ <- lists:seq(1, 1000)],
     broods(Left - 1000).
 
+idler() ->
+    receive {nudge, From} -> From ! nudged, idler() end.
+
 idlers(0, Pids) -> Pids;
 idlers(Left, Pids) ->
-    idlers(Left - 1, [spawn(fun() -> receive nudge -> ok end end) | Pids]).
+    idlers(Left - 1, [spawn(?MODULE, idler, []) | Pids]).
 
 resident() ->
     {ok, Text} = file:read_file("/proc/self/statm"),
