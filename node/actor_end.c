@@ -1,6 +1,7 @@
-/* How an incarnation ends, and an actor. In this order: its stopping handler, the answer to the request at hand, its
- * timers and asks, its state. A supervised one then waits HALTED for its supervisor's word. One that ends for good gives up
- * name and groups, tells links and watchers (so that a DOWN is the last that is heard of it), and leaves its slot. */
+/* How an incarnation ends, and an actor. In this order: the answer to the request at hand, its stopping handler, its
+ * finaliser, its asks and timers, its state. A supervised one then waits HALTED for its supervisor's word. One that ends
+ * for good gives up name and groups, tells links and watchers (so that a DOWN is the last that is heard of it), and leaves
+ * its slot. */
 
 #include <stdio.h>
 
@@ -78,6 +79,7 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
 {
     struct thsi_actor *actor = ctx->actor;
     const struct ths_stopping stopping = { .reason = (uint8_t)reason, .text = text };
+    const struct ths_finally finally = { .reason = (uint8_t)reason, .text = text };
 
     if (reason == THS_REASON_CRASHED) {
         thsi_count(&ctx->stats->crashed, 1);
@@ -86,7 +88,9 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
     answer_at_hand(ctx, reason);
     if (reason != THS_REASON_KILLED && actor->dispatch->stopping && actor->phase == THSI_PHASE_RUNNING)
         actor->dispatch->stopping(ctx, actor->state, &stopping);
-    ctx->ending = false; /* what the stopping handler wished is overtaken */
+    if (actor->dispatch->finally && actor->phase == THSI_PHASE_RUNNING)
+        actor->dispatch->finally(ctx, actor->state, &finally);
+    ctx->ending = false; /* what these two wished is overtaken */
     thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
     thsi_actor_free_state(ctx, actor);

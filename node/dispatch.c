@@ -30,9 +30,10 @@ static struct thsi_dispatch *make(const struct ths_behaviour *behaviour)
     uint32_t places = places_for(behaviour->entries_count);
     const struct thsi_type_info *started = thsi_type_intern(&ths_started_type);
     const struct thsi_type_info *stopping = thsi_type_intern(&ths_stopping_type);
+    const struct thsi_type_info *finally = thsi_type_intern(&ths_finally_type);
     struct thsi_dispatch *dispatch = calloc(1, sizeof *dispatch + places * sizeof dispatch->entries[0]);
 
-    if (!dispatch || !started || !stopping)
+    if (!dispatch || !started || !stopping || !finally)
         goto fail;
     dispatch->behaviour = behaviour;
     dispatch->state_size = (uint32_t)behaviour->state_size;
@@ -46,6 +47,7 @@ static struct thsi_dispatch *make(const struct ths_behaviour *behaviour)
     }
     dispatch->started = thsi_dispatch_find(dispatch, started);
     dispatch->stopping = thsi_dispatch_find(dispatch, stopping);
+    dispatch->finally = thsi_dispatch_find(dispatch, finally);
     return dispatch;
 
 fail:

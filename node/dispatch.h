@@ -19,6 +19,7 @@ struct thsi_dispatch {
     uint32_t mask;                     /* places - 1; places are a power of two and at most half full */
     ths_handler *started;              /* handlers of lifecycle messages, NULL: none */
     ths_handler *stopping;
+    ths_handler *finally;
     struct thsi_dispatch_entry entries[];
 };
 

@@ -68,7 +68,7 @@ static void forget(struct result *result)
     result->used = false;
 }
 
-THS_ON(counter, ths_stopping)
+THS_ON(counter, ths_finally)
 {
     for (unsigned i = 0; i < RESULTS_MAX; i++)
         forget(&self->results[i]);
@@ -276,7 +276,7 @@ THS_ON(counter, counter_stats)
 }
 
 THS_BEHAVIOUR(counter, ths_started, counter_args, list_files, count_range, next_part, part_due, counter_stats,
-              ths_stopping)
+              ths_finally)
 
 enum ths_err thsi_counter_register(struct ths_node *node)
 {

@@ -10,8 +10,12 @@
 /* The first message of every incarnation, before its start message. incarnation is 1, then 2, ... */
 THS_MESSAGE(ths_started, "ths.started", 1, u32(incarnation))
 
-/* The last call of an incarnation, for any reason but KILLED: release what the state holds. Sending still works. */
+/* An incarnation that has begun is about to end, for any reason but KILLED: take leave. Sending still works. */
 THS_MESSAGE(ths_stopping, "ths.stopping", 1, u8(reason), string(text))
+
+/* The very last call of an incarnation that has begun, whatever ends it, a kill or a failed start included: release what
+ * the state holds (what was not acquired yet is zero). Nothing said here stops or changes the end. */
+THS_MESSAGE(ths_finally, "ths.finally", 1, u8(reason), string(text))
 
 /* A watched actor has ended (enum ths_reason, enum ths_certainty). */
 THS_MESSAGE(ths_down, "ths.down", 1, ref(who), u64(monitor), u8(reason), u8(certainty), string(text))

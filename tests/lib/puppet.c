@@ -40,6 +40,12 @@ THS_ON(puppet, ths_stopping)
         probe_note("%s: stopping %s \"%s\"", self->label, ths_reason_text((enum ths_reason)msg->reason), msg->text);
 }
 
+THS_ON(puppet, ths_finally)
+{
+    if (self->notes & PUPPET_NOTES_FINALLY)
+        probe_note("%s: finally %s \"%s\"", self->label, ths_reason_text((enum ths_reason)msg->reason), msg->text);
+}
+
 THS_ON(puppet, word)
 {
     probe_note("%s: %s", self->label, msg->text);
@@ -83,7 +89,8 @@ THS_ON(puppet, ths_exited)
                ths_reason_text((enum ths_reason)msg->reason), msg->text);
 }
 
-THS_BEHAVIOUR(puppet, ths_started, puppet_start, ths_stopping, word, question, secret, act, hold, ths_down, ths_exited)
+THS_BEHAVIOUR(puppet, ths_started, puppet_start, ths_stopping, ths_finally, word, question, secret, act, hold, ths_down,
+              ths_exited)
 
 static bool is_type(const struct ths_message *message, struct ths_type *type)
 {

@@ -11,14 +11,15 @@
  *     LABEL: down OTHER REASON CERTAINTY "TEXT"   ths_down
  *     LABEL: exited OTHER REASON "TEXT"           ths_exited
  *     LABEL: started INCARNATION                  with PUPPET_NOTES_START
- *     LABEL: stopping REASON "TEXT"               with PUPPET_NOTES_STOPPING */
+ *     LABEL: stopping REASON "TEXT"               with PUPPET_NOTES_STOPPING
+ *     LABEL: finally REASON "TEXT"                with PUPPET_NOTES_FINALLY */
 
 #ifndef THS_TESTS_LIB_PUPPET_H
 #define THS_TESTS_LIB_PUPPET_H
 
 #include "tests/lib/probe.h"
 
-enum { PUPPET_NOTES_START = 1, PUPPET_NOTES_STOPPING = 2 };
+enum { PUPPET_NOTES_START = 1, PUPPET_NOTES_STOPPING = 2, PUPPET_NOTES_FINALLY = 4 };
 
 THS_MESSAGE(puppet_start, "test.puppet_start", 1, string(label), u32(notes))
 THS_MESSAGE(word, "test.word", 1, string(text))
