@@ -22,6 +22,9 @@ void bench_die(const char *format, ...) THS_PRINTF(1, 2) __attribute__((noreturn
 
 uint64_t bench_now_ns(void);
 
+/* Resident bytes of this process. */
+double bench_resident(void);
+
 /* @full, or a tenth of it when quick. */
 static inline uint64_t bench_scale(const struct bench_options *options, uint64_t full)
 {

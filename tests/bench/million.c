@@ -2,9 +2,7 @@
 
 #include "bench.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { MILLION = 1000000 };
 
@@ -32,18 +30,6 @@ struct founder {
     uint64_t count, sent, answered, started_ns;
 };
 
-/* Resident bytes of this process. */
-static double resident(void)
-{
-    FILE *file = fopen("/proc/self/statm", "re");
-    long total = 0, pages = 0;
-
-    if (!file || fscanf(file, "%ld %ld", &total, &pages) != 2)
-        bench_die("/proc/self/statm cannot be read");
-    (void)fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
 THS_ON(founder, populate)
 {
     double before;
@@ -54,7 +40,7 @@ THS_ON(founder, populate)
         bench_die("no memory for the list of actors");
     for (uint64_t i = 0; i < msg->actors; i++)
         self->actors[i] = THS_NOBODY; /* the list's own pages do not count */
-    before = resident();
+    before = bench_resident();
     self->started_ns = bench_now_ns();
     for (; self->count < msg->actors; self->count++) {
         self->actors[self->count] = ths_spawn(ctx, idler);
@@ -63,7 +49,7 @@ THS_ON(founder, populate)
     }
     took_ns = bench_now_ns() - self->started_ns;
     bench_report("create_1m", (double)took_ns / (double)msg->actors, "ns");
-    bench_report("idle_actor", (resident() - before) / (double)msg->actors, "bytes");
+    bench_report("idle_actor", (bench_resident() - before) / (double)msg->actors, "bytes");
     self->started_ns = bench_now_ns();
     ths_tell(ctx, ths_self(ctx), go_round);
 }
