@@ -3,7 +3,7 @@
  * for good gives up name and groups, tells links and watchers (so that a DOWN is the last that is heard of it), and leaves
  * its slot. */
 
-#include <stdio.h>
+#include <string.h>
 
 #include "node/node.h"
 #include "node/send.h"
@@ -152,6 +152,16 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
     thsi_outside_ended(node, self, reason, flags);
 }
 
+/* Every end comes here, most with an empty text: snprintf would cost more than all the rest of it. */
+static void keep_text(char out[THS_REASON_TEXT_SIZE], const char *text)
+{
+    size_t len = text ? strnlen(text, THS_REASON_TEXT_SIZE - 1) : 0;
+
+    if (len > 0)
+        memmove(out, text, len);
+    out[len] = '\0';
+}
+
 void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *text, bool for_good)
 {
     struct thsi_actor *actor = ctx->actor;
@@ -160,7 +170,7 @@ void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *tex
 
     if (actor->phase == THSI_PHASE_FREE)
         return;
-    (void)snprintf(copy, sizeof copy, "%s", text ? text : ""); /* the text may lie in what is freed below */
+    keep_text(copy, text); /* it may lie in what is freed below */
     ctx->ending = false;
     if (actor->phase == THSI_PHASE_HALTED) {
         /* Its incarnation has ended already, with a reason of its own; only force overrides that. */
@@ -175,7 +185,7 @@ void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *tex
     if (rare && !ths_ref_is_nobody(rare->supervisor) && !for_good) {
         thsi_actor_set_phase(actor, THSI_PHASE_HALTED);
         rare->halted_reason = reason;
-        (void)snprintf(rare->halted_text, sizeof rare->halted_text, "%s", copy);
+        keep_text(rare->halted_text, copy);
         thsi_actor_tell_halted(ctx);
         return;
     }
