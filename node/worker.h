@@ -15,7 +15,7 @@
 #include "node/table.h"
 #include "node/timer_wheel.h"
 
-enum { THSI_RING = 256 };
+enum { THSI_RING = 1024 };
 
 /* Bounded deque: its owner pushes at the tail and takes from the head, thieves take half from the head. */
 struct thsi_ring {
