@@ -4,7 +4,7 @@
 set -u
 export LC_ALL=C
 
-behind='^(node/base/env_os\.c|node/exec_os\.c|cluster/transport_zmq\.c|codec/keys\.c):'
+behind='^(node/base/env_os\.c|node/exec_os\.c|cluster/transport_zmq[a-z_]*\.c|codec/keys\.c):'
 calls='clock_gettime|clock_nanosleep|gettimeofday|timespec_get|time|clock|getrandom|getentropy|random|srandom|rand|srand|rand_r|arc4random|drand48|randombytes_buf|randombytes_random|randombytes_uniform|pthread_create|thrd_create|fork|usleep|nanosleep|sleep'
 
 # Comments may speak of them; members (env->random) and other words (now_time) are not calls of these.
