@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "thiasos/node.h"
+#include "thiasos/stop.h"
 
 #define GRACE_NS UINT64_C(4000000000)
 #define AGAIN_NS UINT64_C(100000000)

@@ -355,6 +355,8 @@ static enum ths_err receive_signal(struct receiving *at)
     }
     if (signal.kind == THSI_ASK || signal.kind == THSI_LOOKUP || signal.kind == THSI_SPAWN)
         signal.deadline_ns = deadline_of(at->remote, at->envelope.remaining_ms);
+    else if (signal.kind == THSI_STOP && at->envelope.remaining_ms > 0)
+        signal.deadline_ns = deadline_of(at->remote, at->envelope.remaining_ms);
     (void)runtime->deliver(runtime, &signal); /* what becomes of it leaves by itself */
     return THS_OK;
 }

@@ -10,7 +10,7 @@
 
 static_assert((int)THSI_RECORD_TELL == THSI_TELL && (int)THSI_RECORD_REPLY == THSI_REPLY &&
               (int)THSI_RECORD_DOWN == THSI_DOWN && (int)THSI_RECORD_SPAWN == THSI_SPAWN &&
-              (int)THSI_RECORD_REFUSED == THSI_REFUSED, "a signal's kind is its record's");
+              (int)THSI_RECORD_REFUSED == THSI_REFUSED && (int)THSI_RECORD_DRAIN == THSI_DRAIN, "a signal's kind is its record's");
 
 /* ---- Types ------------------------------------------------------------------------------ */
 
@@ -132,6 +132,14 @@ static bool has_deadline(enum thsi_signal_kind kind)
     return kind == THSI_ASK || kind == THSI_LOOKUP || kind == THSI_SPAWN;
 }
 
+/* Of a stop: 0 for none, hence at least 1 for one that has passed. */
+static uint64_t stop_remaining_ms(struct ths_env *env, uint64_t deadline_ns)
+{
+    uint64_t left_ms = deadline_ns == UINT64_MAX ? 0 : remaining_ms(env, deadline_ns);
+
+    return deadline_ns != UINT64_MAX && left_ms == 0 ? 1 : left_ms;
+}
+
 static void fill(struct ths_env *env, const struct thsi_signal *signal, const struct thsi_type_info *info,
                  struct thsi_envelope *envelope)
 {
@@ -155,6 +163,8 @@ static void fill(struct ths_env *env, const struct thsi_signal *signal, const st
     };
     if (has_deadline(signal->kind))
         envelope->remaining_ms = remaining_ms(env, signal->deadline_ns);
+    else if (signal->kind == THSI_STOP)
+        envelope->remaining_ms = stop_remaining_ms(env, signal->deadline_ns);
 }
 
 /* Whether one more signal may wait for an unknown node. The counts are shared by all of them and may be a little

@@ -56,7 +56,8 @@ static void begin_pair(const struct thsi_envelope *envelope, uint32_t fields, st
 static enum ths_err pack_control(const struct thsi_envelope *envelope, struct thsi_packer *packer)
 {
     const char *text = envelope->text ? envelope->text : "";
-    uint32_t fields = envelope->fence ? 13 : envelope->incarnation ? 12 : envelope->child ? 11 : *text ? 10
+    uint32_t fields = envelope->remaining_ms ? 14
+                      : envelope->fence ? 13 : envelope->incarnation ? 12 : envelope->child ? 11 : *text ? 10
                       : envelope->certainty ? 9 : envelope->reason ? 8 : envelope->id ? 7 : 6;
     enum ths_err err = THS_OK;
 
@@ -78,6 +79,8 @@ static enum ths_err pack_control(const struct thsi_envelope *envelope, struct th
         thsi_pack_u64(packer, envelope->incarnation);
     if (fields >= 13)
         thsi_pack_u64(packer, envelope->fence);
+    if (fields >= 14)
+        thsi_pack_u64(packer, envelope->remaining_ms);
     return err;
 }
 
@@ -264,6 +267,7 @@ static void unpack_control(struct thsi_envelope *envelope, struct thsi_unpacker 
     envelope->child = take_u32(envelope, unpacker);
     envelope->incarnation = take_u32(envelope, unpacker);
     envelope->fence = take_u64(envelope, unpacker);
+    envelope->remaining_ms = take_u64(envelope, unpacker);
     if (envelope->number == 0)
         thsi_unpack_fail(unpacker, THS_MALFORMED);
 }

@@ -15,7 +15,7 @@
 #include "codec/unpack.h"
 #include "node/base/message_table.h"
 
-/* Kinds 1 to 17 are those of enum thsi_signal_kind; the numbers are repeated here because codec/ does not see node/. */
+/* Kinds 1 to 19 are those of enum thsi_signal_kind; the numbers are repeated here because codec/ does not see node/. */
 enum thsi_record_kind {
     THSI_RECORD_TELL = 1,
     THSI_RECORD_ASK = 2,
@@ -34,6 +34,8 @@ enum thsi_record_kind {
     THSI_RECORD_HALT = 15,
     THSI_RECORD_FINISH = 16,
     THSI_RECORD_REFUSED = 17,
+    THSI_RECORD_STOP = 18,
+    THSI_RECORD_DRAIN = 19,
     THSI_RECORD_TYPE = 32,         /* what a type number of this direction stands for */
     THSI_RECORD_TYPE_REFUSED = 33, /* the other side does not know it so */
     THSI_RECORD_GROUP_TELL = 34,   /* one body for several actors */
@@ -59,7 +61,7 @@ struct thsi_envelope {
     uint64_t number;               /* of a control record in its direction, from 1 */
     struct thsi_actor_id from, to;
     uint64_t id;                   /* request, monitor; REFUSED: how many */
-    uint64_t remaining_ms;         /* until a request's deadline */
+    uint64_t remaining_ms;         /* until a request's deadline; of a control record: STOP's, 0 for none */
     uint64_t fence;
     uint64_t fingerprint;          /* TYPE, TYPE_REFUSED */
     uint32_t version;              /* TYPE, TYPE_REFUSED */
@@ -82,7 +84,8 @@ struct thsi_envelope {
 static inline bool thsi_envelope_is_control(enum thsi_record_kind kind)
 {
     return (kind >= THSI_RECORD_LINK && kind <= THSI_RECORD_KILL) ||
-           (kind >= THSI_RECORD_HALTED && kind <= THSI_RECORD_FINISH);
+           (kind >= THSI_RECORD_HALTED && kind <= THSI_RECORD_FINISH) || kind == THSI_RECORD_STOP ||
+           kind == THSI_RECORD_DRAIN;
 }
 
 /* Append one record. An overflow shows in @packer. @envelope is borrowed.

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
 #include "node/timers.h"
@@ -194,7 +195,8 @@ static bool run_first(struct ths_ctx *ctx)
 
     if (is_killed(actor)) {
         /* Acquire: who sees the order sees that the node kills all (node.c). */
-        (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ actor->own_generation }, 0,
+        (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ actor->own_generation },
+                                                      thsi_drain_mark_of(actor),
                                                       memory_order_acquire, memory_order_relaxed);
         thsi_actor_end(ctx, THS_REASON_KILLED, "", false);
         return true;

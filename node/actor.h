@@ -29,7 +29,8 @@ enum thsi_phase {
 enum {
     THSI_FLAG_WAITED = 1,  /* a thread outside waits for its end, or may ask for its reason */
     THSI_FLAG_MARKED = 2,  /* the router wants actor_ended */
-    THSI_FLAG_SERVES = 4   /* works for a thread outside that waits for its end, whatever the reason */
+    THSI_FLAG_SERVES = 4,  /* works for a thread outside that waits for its end, whatever the reason */
+    THSI_FLAG_DRAINS = 8   /* refuses new work, if thsi_is_draining says so too */
 };
 
 enum {
@@ -67,7 +68,7 @@ struct thsi_actor {
     struct thsi_rare *rare;      /* links, monitors, asks, timers, name, ...; NULL until one exists */
     uint32_t own_generation;     /* the consumer's copy */
     uint32_t slot;
-    _Atomic uint32_t kill;       /* generation that is to end now, ahead of its queue; 0: none */
+    _Atomic uint32_t kill;       /* generation that is to end now, ahead of its queue; one less: that drains. 0: none */
     uint8_t phase;
     bool listed : 1;             /* in a free list, or about to be */
     bool trap_exits : 1;
@@ -93,6 +94,7 @@ struct thsi_ask_entry {
     struct thsi_timer *timer;
 };
 
+struct thsi_life;
 struct thsi_timer;
 
 /* What few actors have. Allocated on first use, kept until the actor ends. Consumer's. */
@@ -109,6 +111,7 @@ struct thsi_rare {
     uint32_t foreign_at;              /* place in node->foreign; under its lock */
     bool is_foreign;                  /* has or had to do with other nodes: listed in node->foreign */
     struct thsi_message *start;       /* start message, kept for restarts */
+    struct thsi_life *life;           /* NULL: nothing special about its beginning or end (life.h) */
     char name[THS_NAME_SIZE];         /* "" none */
     enum ths_reason halted_reason;    /* why the last incarnation ended */
     char halted_text[THS_REASON_TEXT_SIZE];

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
 #include "node/timers.h"
@@ -86,11 +87,13 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
         log_crash(ctx, text);
     }
     answer_at_hand(ctx, reason);
-    if (reason != THS_REASON_KILLED && actor->dispatch->stopping && actor->phase == THSI_PHASE_RUNNING)
+    if (reason != THS_REASON_KILLED && actor->dispatch->stopping && actor->phase == THSI_PHASE_RUNNING &&
+        ctx->veto != THSI_VETO_ASKED)
         actor->dispatch->stopping(ctx, actor->state, &stopping);
     if (actor->dispatch->finally && actor->phase == THSI_PHASE_RUNNING)
         actor->dispatch->finally(ctx, actor->state, &finally);
     ctx->ending = false; /* what these two wished is overtaken */
+    ctx->veto = THSI_VETO_NONE;
     thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
     thsi_actor_free_state(ctx, actor);
@@ -112,6 +115,7 @@ static void free_rare(struct ths_ctx *ctx)
     if (!rare)
         return;
     thsi_message_free(ctx->pool, rare->start);
+    thsi_life_free(ctx, ctx->actor);
     (void)env->memory(env, rare->asks, 0);
     (void)env->memory(env, rare, 0);
     ctx->actor->rare = NULL;
@@ -146,6 +150,7 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
         thsi_router_end(ctx);
     }
     drain_inner(ctx);
+    thsi_life_ended(ctx, self, reason, text);
     thsi_relations_end(ctx, self, reason, text);
     free_rare(ctx);
     thsi_count(&ctx->stats->ended, 1);

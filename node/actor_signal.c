@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
 #include "node/supervisor_actor.h"
@@ -18,7 +19,7 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
 
     if (message->kind == THSI_ASK)
         signal.id = thsi_message_ask(message)->id;
-    else if (message->kind == THSI_MONITOR)
+    else if (message->kind == THSI_MONITOR || message->kind == THSI_STOP)
         signal.id = thsi_message_control(message)->id;
     if (message->counted)
         thsi_count_dead_letter(ctx, err, 1);
@@ -192,6 +193,9 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
     case THSI_REFUSED:
         refused(ctx, message->from, control);
         break;
+    case THSI_STOP:
+        thsi_stop_came(ctx, message, control);
+        break;
     case THSI_NODE_LOST:
         thsi_asks_node_lost(ctx, control->id);
         thsi_relations_node_lost(ctx, control->id, (enum ths_certainty)control->certainty);
@@ -205,11 +209,17 @@ bool thsi_actor_is_heard(const struct thsi_actor *actor, struct thsi_message *me
 {
     if (message->kind == THSI_DOWN)
         return thsi_message_control(message)->id != THSI_SUPERVISOR_MONITOR;
+    if (message->kind == THSI_DRAIN)
+        return true; /* the next incarnation goes on with it */
     return message->kind == THSI_EXIT && actor->trap_exits && thsi_message_control(message)->id == 0;
 }
 
 void thsi_actor_signal(struct ths_ctx *ctx, struct thsi_message *message)
 {
+    if (message->kind == THSI_DRAIN) {
+        thsi_drain_came(ctx, message);
+        return;
+    }
     ctx->message = message;
     ctx->answered = true; /* it is no request */
     act(ctx, message, thsi_message_control(message));

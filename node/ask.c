@@ -156,11 +156,18 @@ static void ask(struct ths_ctx *ctx, struct thsi_signal *signal, const struct th
         return;
     }
     signal->from = thsi_actor_ref(ctx->node, ctx->actor);
-    signal->deadline_ns = deadline_in(ctx, timeout_ms);
+    if (signal->deadline_ns == 0) /* else it is of another thing than the ask */
+        signal->deadline_ns = deadline_in(ctx, timeout_ms);
     if (ths_ref_is_nobody(signal->to))
         fail(ctx, reply_to, signal->id, THS_GONE);
     else
         (void)thsi_send_signal(ctx, signal);
+}
+
+void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
+                     unsigned timeout_ms)
+{
+    ask(ctx, signal, reply_to, timeout_ms);
 }
 
 void thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,

@@ -27,6 +27,14 @@ enum {
     THSI_EXITS_KEPT = 4096    /* reasons kept for threads that may still ask */
 };
 
+/* How the stopping handler of the running actor stands to its end. */
+enum thsi_veto {
+    THSI_VETO_NONE,  /* it was not called, or has no say */
+    THSI_VETO_OPEN,  /* it is being called and may veto */
+    THSI_VETO_CAST,  /* it has */
+    THSI_VETO_ASKED  /* it has not: the end follows, and does not call it again */
+};
+
 /* Counters of one context. Written by its owner, read by anybody. */
 struct thsi_stats {
     _Atomic uint64_t spawned, ended, crashed, restarted, messages, steals, parks, wakes;
@@ -48,6 +56,7 @@ struct ths_ctx {
     uint64_t ask_id;               /* of the ask whose answer is being handled */
     bool answered;                 /* the request at hand was replied to */
     bool ending;                   /* ths_stop, ths_shutdown or ths_fail was called */
+    uint8_t veto;                  /* enum thsi_veto */
     enum ths_reason end_reason;
     char end_text[THS_REASON_TEXT_SIZE];
 };

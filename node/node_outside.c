@@ -1,12 +1,12 @@
 /* What threads outside of actors may do with a node: wait for actors, find them, ask them, list them.
  *
- * Asking and finding are done by a short-lived actor each, which leaves its result in a struct on the waiting thread's
- * stack; the thread stays until the actor has ended, in whatever way, so the struct outlives every use. */
+ * Asking and finding are done by a short-lived actor each, see outside.h. */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "node/node.h"
+#include "node/outside.h"
 #include "node/send.h"
 #include "thiasos/lifecycle.h"
 
@@ -192,9 +192,6 @@ struct call {
     enum ths_err err;
 };
 
-/* Passes the address of a struct on the waiting thread's stack; never leaves the process. */
-THS_MESSAGE(ths_caller_start, "ths.caller.start", 1, u64(address))
-
 struct ths_caller {
     struct call *call;
 };
@@ -234,8 +231,7 @@ static void await_own(struct ths_node *node, ths_ref ref)
     leave_waiters(node, &waiter);
 }
 
-/* Run @behaviour with the address of what it works on, until it has ended. */
-static enum ths_err run_own(struct ths_node *node, struct ths_behaviour *behaviour, const void *address)
+enum ths_err thsi_outside_run(struct ths_node *node, struct ths_behaviour *behaviour, const void *address)
 {
     const struct ths_spawn_options options = {
         .start = THS_MSG(ths_caller_start, .address = (uint64_t)(uintptr_t)address),
@@ -253,7 +249,7 @@ enum ths_err ths_call(struct ths_node *node, ths_ref to, struct ths_message requ
 {
     struct call call = { .to = to, .request = request, .timeout_ms = timeout_ms, .got = got, .arg = arg,
                          .err = THS_CLOSED };
-    enum ths_err err = run_own(node, &ths_caller_behaviour, &call);
+    enum ths_err err = thsi_outside_run(node, &ths_caller_behaviour, &call);
 
     return err == THS_OK ? call.err : err;
 }
@@ -321,7 +317,7 @@ ths_ref ths_whereis(struct ths_node *node, const char *name, unsigned timeout_ms
 {
     struct search search = { .name = name, .timeout_ms = timeout_ms };
 
-    (void)run_own(node, &ths_finder_behaviour, &search);
+    (void)thsi_outside_run(node, &ths_finder_behaviour, &search);
     return search.found;
 }
 

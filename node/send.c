@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "node/life.h"
+
 enum ths_reason thsi_reason_of(enum ths_err err)
 {
     if (err == THS_STALE)
@@ -28,6 +30,12 @@ void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths
         answer.kind = THSI_REPLY;
         answer.text = NULL;
         break;
+    case THSI_STOP:
+        if (signal->id == 0)
+            return; /* it was no question */
+        answer.kind = THSI_REPLY;
+        answer.text = NULL;
+        break;
     case THSI_MONITOR:
         answer.kind = THSI_DOWN;
         break;
@@ -41,34 +49,55 @@ void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths
         (void)thsi_send_signal(ctx, &answer);
 }
 
-/* Take a place in the mailbox of @actor, or not. Relaxed: only the number matters. The look first keeps senders that are
- * refused again and again from writing to the receiver's cache line. */
-static bool reserve(struct thsi_actor *actor)
-{
-    uint32_t capacity = __atomic_load_n(&actor->capacity, __ATOMIC_RELAXED);
-
-    if (atomic_load_explicit(&actor->queued, memory_order_relaxed) >= capacity)
-        return false;
-    if (atomic_fetch_add_explicit(&actor->queued, 1, memory_order_relaxed) < capacity)
-        return true;
-    (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);
-    return false;
-}
-
-/* Relaxed: as above. */
 static void unreserve(struct thsi_actor *actor)
 {
     (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);
+}
+
+/* Why an actor that lived when it was looked for takes no message: GONE, CLOSED, else @otherwise. */
+static enum ths_err why_refused(struct thsi_actor *actor, uint32_t generation, enum ths_err otherwise)
+{
+    if (atomic_load_explicit(&actor->generation, memory_order_acquire) != generation)
+        return THS_GONE;
+    if (atomic_load_explicit(&actor->flags, memory_order_acquire) & THSI_FLAG_DRAINS &&
+        thsi_is_draining(actor, generation))
+        return THS_CLOSED;
+    return otherwise;
+}
+
+/* Take a place in the mailbox of @actor, or not. The look first keeps senders that are refused again and again from
+ * writing to the receiver's cache line. First the place, then the flags, then the generation: the first two sequentially
+ * consistent for the sake of drains (stop.c); an end clears the flags after it raised the generation, so who misses the
+ * flags of the actor that was meant sees that it has ended. Errors: FULL, CLOSED, GONE. */
+static enum ths_err reserve(struct thsi_actor *actor, uint32_t generation)
+{
+    uint32_t capacity = __atomic_load_n(&actor->capacity, __ATOMIC_RELAXED);
+    enum ths_err err;
+    uint32_t drains;
+
+    if (atomic_load_explicit(&actor->queued, memory_order_relaxed) >= capacity)
+        return why_refused(actor, generation, THS_FULL);
+    if (atomic_fetch_add_explicit(&actor->queued, 1, memory_order_seq_cst) >= capacity) {
+        unreserve(actor);
+        return why_refused(actor, generation, THS_FULL);
+    }
+    drains = atomic_load_explicit(&actor->flags, memory_order_seq_cst) & THSI_FLAG_DRAINS;
+    if (!(drains | (thsi_actor_generation(actor) ^ generation)))
+        return THS_OK;
+    err = why_refused(actor, generation, THS_OK);
+    if (err != THS_OK)
+        unreserve(actor);
+    return err;
 }
 
 static enum ths_err deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
 {
     bool counted = signal->kind == THSI_TELL || signal->kind == THSI_ASK;
     struct thsi_message *message;
-    enum ths_err err;
+    enum ths_err err = counted ? reserve(actor, signal->to.generation) : THS_OK;
 
-    if (counted && !reserve(actor))
-        return THS_FULL;
+    if (err != THS_OK)
+        return err;
     err = thsi_message_create(ctx->pool, signal, &message);
     if (err == THS_OK)
         thsi_post(ctx, actor, message);
@@ -86,15 +115,33 @@ static enum ths_err route(struct ths_ctx *ctx, const struct thsi_signal *signal)
     return err;
 }
 
-/* Ahead of the queue. Generations only rise, so a late order for an earlier actor cannot hide one for this. The message
- * that is sent behind it makes it be seen; release: with what the killer had set before, see run_first. */
-static void mark_killed(struct thsi_actor *actor, uint32_t generation)
+/* What has to be known before an order lies in the mailbox: a kill acts ahead of the queue, a drain at once, and a stop has
+ * a deadline. */
+static enum ths_err deliver_order(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
 {
-    uint32_t known = atomic_load_explicit(&actor->kill, memory_order_relaxed);
+    ths_ref guard = THS_NOBODY;
+    enum ths_err err = THS_OK;
 
-    while (known < generation && !atomic_compare_exchange_weak_explicit(&actor->kill, &known, generation,
-                                                                        memory_order_release, memory_order_relaxed)) {
+    if (signal->kind == THSI_KILL)
+        thsi_mark_kill(actor, signal->to.generation);
+    else if (signal->kind == THSI_DRAIN)
+        thsi_drain_mark(actor, signal->to.generation);
+    else
+        err = thsi_stop_guard(ctx, signal, &guard);
+    if (err != THS_OK)
+        return err;
+    err = deliver(ctx, actor, signal);
+    if (err != THS_OK && !ths_ref_is_nobody(guard)) {
+        const struct thsi_signal kill = { .kind = THSI_KILL, .to = guard };
+
+        (void)thsi_send_signal(ctx, &kill); /* the mark alone will do, it has not begun yet */
     }
+    return err;
+}
+
+static bool is_order(enum thsi_signal_kind kind)
+{
+    return kind == THSI_KILL || kind == THSI_STOP || kind == THSI_DRAIN;
 }
 
 enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *signal)
@@ -115,9 +162,7 @@ enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *sig
         thsi_answer_spawn(ctx, signal);
         return THS_OK;
     } else if ((actor = thsi_actor_find(node, signal->to, &err)) != NULL) {
-        if (signal->kind == THSI_KILL)
-            mark_killed(actor, signal->to.generation);
-        err = deliver(ctx, actor, signal);
+        err = is_order(signal->kind) ? deliver_order(ctx, actor, signal) : deliver(ctx, actor, signal);
     }
     if (err != THS_OK && signal->kind == THSI_REFUSED) /* of tells whose sender is no actor, or is no more */
         thsi_count_dead_letter(ctx, signal->err, signal->id);
@@ -149,8 +194,9 @@ static enum ths_err tell(struct ths_ctx *ctx, ths_ref to, struct ths_type *type,
     actor = thsi_actor_find(ctx->node, to, &err);
     if (!actor)
         return err;
-    if (!reserve(actor))
-        return THS_FULL;
+    err = reserve(actor, to.generation);
+    if (err != THS_OK)
+        return err;
     err = thsi_message_create_tell(ctx->pool, self_of(ctx), to.generation, type, body, &message);
     if (err != THS_OK) {
         unreserve(actor);
@@ -182,22 +228,12 @@ enum ths_err thsp_tell(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, c
     return err;
 }
 
-static void send_order(struct ths_ctx *ctx, ths_ref whom, enum thsi_signal_kind kind)
-{
-    const struct thsi_signal signal = { .kind = kind, .from = self_of(ctx), .to = whom, .id = THSI_EXIT_ORDER,
-                                        .reason = THS_REASON_SHUTDOWN };
-
-    thsi_enter(ctx);
-    (void)thsi_send_signal(ctx, &signal);
-    thsi_leave(ctx);
-}
-
 void thsp_kill(struct ths_ctx *ctx, ths_ref whom)
 {
-    send_order(ctx, whom, THSI_KILL);
-}
+    const struct thsi_signal kill = { .kind = THSI_KILL, .from = self_of(ctx), .to = whom,
+                                      .reason = THS_REASON_KILLED };
 
-void thsp_ask_to_stop(struct ths_ctx *ctx, ths_ref whom)
-{
-    send_order(ctx, whom, THSI_EXIT);
+    thsi_enter(ctx);
+    (void)thsi_send_signal(ctx, &kill);
+    thsi_leave(ctx);
 }

@@ -45,11 +45,31 @@ enum ths_reason thsi_reason_of(enum ths_err err);
 void thsi_answer_lookup(struct ths_ctx *ctx, const struct thsi_signal *signal);
 void thsi_answer_spawn(struct ths_ctx *ctx, const struct thsi_signal *signal);
 
+/* Ahead of the queue. Generations only rise, so a late order for an earlier actor cannot hide one for this. The message
+ * that is sent behind it makes it be seen; release: with what the killer had set before, see run_first. */
+static inline void thsi_mark_kill(struct thsi_actor *actor, uint32_t generation)
+{
+    uint32_t known = atomic_load_explicit(&actor->kill, memory_order_relaxed);
+
+    while (known < generation && !atomic_compare_exchange_weak_explicit(&actor->kill, &known, generation,
+                                                                        memory_order_release, memory_order_relaxed)) {
+    }
+}
+
 /* As thsp_try_spawn, for actors of the library's own: their end is kept for nobody. */
 THS_MUST_CHECK enum ths_err thsi_spawn_own(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
                                            const struct ths_spawn_options *options, ths_ref *out);
 
+/* The same when @ctx is entered. */
+THS_MUST_CHECK enum ths_err thsi_spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                                               const struct ths_spawn_options *options, ths_ref *out);
+
 /* Asks (ask.c). All: the running actor's worker. */
+
+/* Open an ask and send @signal, which the caller filled but for from and id. What cannot be delivered is answered by
+ * thsi_send_signal; what cannot even be packed is not. Nothing happens outside of handlers. */
+void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
+                     unsigned timeout_ms);
 
 /* Open an ask to @target: its answer, or a TIMEOUT, comes to @reply_to exactly once. Returns the id to put into the signal;
  * 0 when memory is out or too many are open: then nothing was opened. */

@@ -29,7 +29,9 @@ enum thsi_signal_kind {
     THSI_RESTART = 14,   /* supervisor to halted child: begin the next incarnation */
     THSI_HALT = 15,      /* supervisor to child: end this incarnation, answer HALTED, wait */
     THSI_FINISH = 16,    /* supervisor to child: end for good, after halting if need be */
-    THSI_REFUSED = 17    /* to's tells to `from` were refused: err, count (id) */
+    THSI_REFUSED = 17,   /* to's tells to `from` were refused: err, count (id) */
+    THSI_STOP = 18,      /* to is to end in order: text, deadline_ns, child (THSI_STOP_FORCE); id: from wants to hear of it */
+    THSI_DRAIN = 19      /* to is to take no more, to handle what it has, and to end */
 };
 
 struct thsi_signal {
@@ -37,7 +39,7 @@ struct thsi_signal {
     ths_ref from;
     ths_ref to;
     uint64_t id;
-    uint64_t deadline_ns;        /* of an ask, on this node's clock; UINT64_MAX: none */
+    uint64_t deadline_ns;        /* of an ask or a stop, on this node's clock; UINT64_MAX: none */
     uint64_t fence;              /* of a supervised child: lease and incarnation field, 0 until leases exist */
     uint32_t incarnation;        /* HALTED; SPAWN: 1 when `from` supervises it, else 0 */
     uint32_t child;              /* index in its supervisor: SPAWN, HALTED */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
 #include "thiasos/lifecycle.h"
@@ -74,6 +75,7 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
             while (*lists[i])
                 (void)thsi_relation_remove(ctx, lists[i], (*lists[i])->other, (*lists[i])->id);
         thsi_message_free(ctx->pool, rare->start);
+        thsi_life_free(ctx, actor);
         (void)env->memory(env, rare, 0);
         actor->rare = NULL;
     }
@@ -241,6 +243,12 @@ enum ths_err thsp_try_spawn(struct ths_ctx *ctx, struct ths_behaviour *behaviour
                             const struct ths_spawn_options *options, ths_ref *out)
 {
     return enter_and_spawn(ctx, behaviour, options, !ctx->worker, out);
+}
+
+enum ths_err thsi_spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                                const struct ths_spawn_options *options, ths_ref *out)
+{
+    return spawn_entered(ctx, behaviour, options, false, out);
 }
 
 enum ths_err thsi_spawn_own(struct ths_ctx *ctx, struct ths_behaviour *behaviour,

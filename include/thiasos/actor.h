@@ -225,9 +225,8 @@ THS_API ths_monitor_id ths_monitor(struct ths_ctx *ctx, ths_ref whom);
 THS_API void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id monitor);
 
 /* ths_kill(where, ref): the actor ends at the end of its present handler, ahead of its queue, and cannot refuse.
- * ths_ask_to_stop(where, ref): an exit signal SHUTDOWN, in the order of its pair; it can be trapped. */
+ * stop.h has the ways that leave it time. */
 #define ths_kill(where, whom) thsp_kill(THSP_WHERE(where), whom)
-#define ths_ask_to_stop(where, whom) thsp_ask_to_stop(THSP_WHERE(where), whom)
 
 /* ---- Names ------------------------------------------------------------------------------ */
 
@@ -269,7 +268,6 @@ THS_API enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, cons
 THS_API ths_timer_id thsp_timer(struct ths_ctx *ctx, uint64_t delay_ms, uint64_t period_ms, struct ths_type *type,
                                 const void *body);
 THS_API void thsp_kill(struct ths_ctx *ctx, ths_ref whom);
-THS_API void thsp_ask_to_stop(struct ths_ctx *ctx, ths_ref whom);
 THS_API void thsp_log(struct ths_ctx *ctx, enum ths_log_level level, const char *format, ...) THS_PRINTF(3, 4);
 
 #ifdef __cplusplus

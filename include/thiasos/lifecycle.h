@@ -10,7 +10,8 @@
 /* The first message of every incarnation, before its start message. incarnation is 1, then 2, ... */
 THS_MESSAGE(ths_started, "ths.started", 1, u32(incarnation))
 
-/* An incarnation that has begun is about to end, for any reason but KILLED: take leave. Sending still works. */
+/* An incarnation that has begun is about to end, for any reason but KILLED: take leave. Sending still works. Against a
+ * stop there is ths_veto (stop.h). */
 THS_MESSAGE(ths_stopping, "ths.stopping", 1, u8(reason), string(text))
 
 /* The very last call of an incarnation that has begun, whatever ends it, a kill or a failed start included: release what
@@ -26,6 +27,9 @@ THS_MESSAGE(ths_exited, "ths.exited", 1, ref(who), u8(reason), string(text))
 /* Answers of ths_lookup and ths_spawn_at. */
 THS_MESSAGE(ths_found, "ths.found", 1, ref(who))
 THS_MESSAGE(ths_spawned, "ths.spawned", 1, ref(who))
+
+/* Answer of ths_stop_then: it has ended (enum ths_reason). */
+THS_MESSAGE(ths_stopped, "ths.stopped", 1, ref(who), u8(reason), string(text))
 
 /* Tells to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err). */
 THS_MESSAGE(ths_undelivered, "ths.undelivered", 1, ref(to), u32(err), u64(count))

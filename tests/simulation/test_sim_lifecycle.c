@@ -6,37 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/lib/puppet.h"
-#include "thiasos/sim.h"
+#include "tests/lib/stage.h"
 
 #define PLAIN ((struct ths_spawn_options){ 0 })
 #define NOTING(what) ((struct ths_spawn_options){ .start = THS_MSG(puppet_start, .notes = (what)) })
 #define TO_THE_END (PUPPET_NOTES_STOPPING | PUPPET_NOTES_FINALLY)
-
-enum { SOON_MS = 10 }; /* more than it takes until nothing is left to do but wait */
-
-static struct ths_sim *sim;
-
-static void boot(struct ths_node *node, unsigned number, void *arg)
-{
-    (void)number, (void)arg;
-    assert_err(puppet_register(node), OK);
-}
-
-static int setup(void **state)
-{
-    probe_reset();
-    sim = ths_sim_create(.seed = 1, .nodes = 1, .alone = true, .setup = boot);
-    *state = sim ? ths_sim_node(sim, 1) : NULL;
-    return *state ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ths_sim_destroy(sim);
-    return 0;
-}
 
 /* ---- The finaliser ---------------------------------------------------------------------- */
 
@@ -53,7 +27,7 @@ static void finaliser_runs_last_on_every_end(void **state)
     assert_err(puppet_try(node, fails, puppet_fails, "torn"), CRASHED);
     puppet_settle(node, killed);
     ths_kill(node, killed);
-    ths_sim_run_ms(sim, SOON_MS);
+    stage_settle();
     assert_noted("stops: stopping normal \"\"\nstops: finally normal \"\"\n"
                  "shuts: stopping shutdown \"\"\nshuts: finally shutdown \"\"\n"
                  "fails: stopping crashed \"torn\"\nfails: finally crashed \"torn\"\n"
@@ -90,7 +64,7 @@ static void finaliser_cannot_change_the_end(void **state)
 
     assert_err(ths_tell(node, clinger, word, .text = "go"), OK);
     assert_ends(node, clinger, NORMAL);
-    ths_sim_run_ms(sim, SOON_MS);
+    stage_settle();
     assert_int_equal(probe_count(), 0);
 }
 
@@ -105,7 +79,7 @@ static void finaliser_runs_for_each_incarnation(void **state)
     ths_ref child = ths_whereis(node, "child", 1000);
 
     assert_err(puppet_try(node, child, puppet_fails, "once"), CRASHED);
-    ths_sim_run_ms(sim, 1000);
+    stage_run(1000);
     ths_ask_to_stop(node, supervisor);
     assert_ends(node, supervisor, SHUTDOWN);
     assert_noted("child: started 1\nchild: finally crashed \"once\"\nchild: started 2\nchild: finally shutdown \"\"\n");
@@ -116,8 +90,8 @@ static void finaliser_runs_when_the_node_kills(void **state)
     ths_ref a = puppet_spawn(*state, "a", NOTING(TO_THE_END));
 
     puppet_do(*state, a, puppet_traps, NULL);
-    ths_sim_destroy(sim); /* stops the node without much grace */
-    sim = NULL;
+    ths_sim_destroy(stage); /* stops the node without much grace */
+    stage = NULL;
     assert_noted("a: exited nobody shutdown \"the node stops\"\na: finally killed \"\"\n");
 }
 
@@ -131,16 +105,14 @@ static void killed_before_it_began_has_nothing_to_release(void **state)
     assert_int_equal(probe_count(), 0);
 }
 
-#define lifecycle_test(fact) cmocka_unit_test_setup_teardown(fact, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        lifecycle_test(finaliser_runs_last_on_every_end),
-        lifecycle_test(finaliser_cannot_change_the_end),
-        lifecycle_test(finaliser_runs_for_each_incarnation),
-        lifecycle_test(finaliser_runs_when_the_node_kills),
-        lifecycle_test(killed_before_it_began_has_nothing_to_release),
+        stage_test(finaliser_runs_last_on_every_end),
+        stage_test(finaliser_cannot_change_the_end),
+        stage_test(finaliser_runs_for_each_incarnation),
+        stage_test(finaliser_runs_when_the_node_kills),
+        stage_test(killed_before_it_began_has_nothing_to_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

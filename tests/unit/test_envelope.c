@@ -168,7 +168,7 @@ static void each_control_kind_comes_back_with_each_number_of_fields(void **state
         if (!thsi_envelope_is_control(row.kind))
             continue;
         kinds++;
-        for (unsigned fields = 6; fields <= 13; fields++) {
+        for (unsigned fields = 6; fields <= 14; fields++) {
             row.id = fields == 7 ? 300 : row.id;
             row.reason = fields == 8 ? 5 : row.reason;
             row.certainty = fields == 9 ? 2 : row.certainty;
@@ -176,6 +176,7 @@ static void each_control_kind_comes_back_with_each_number_of_fields(void **state
             row.child = fields == 11 ? UINT32_MAX : row.child;
             row.incarnation = fields == 12 ? 9 : row.incarnation;
             row.fence = fields == 13 ? UINT64_MAX : row.fence;
+            row.remaining_ms = fields == 14 ? 500 : row.remaining_ms;
             assert_int_equal(pack(wire, &row), THS_OK);
             assert_int_equal(wire->packed[0], 0x90 + fields); /* zeros at the end are left out */
             assert_int_equal(unpack(wire), THS_OK);
@@ -183,7 +184,7 @@ static void each_control_kind_comes_back_with_each_number_of_fields(void **state
             assert_int_equal(thsi_unpack_finish(&wire->unpacker), THS_OK);
         }
     }
-    assert_int_equal(kinds, 11);
+    assert_int_equal(kinds, 13);
 }
 
 static void records_follow_each_other_in_one_payload(void **state)
@@ -262,6 +263,10 @@ static void records_have_these_bytes(void **state)
                     .incarnation = 2, .fence = 3);
     ASSERT_PACKS_TO("\x97\x11\x01\x02\x03\xcc\xc8\x03\x0a", .kind = THSI_RECORD_REFUSED, .from = one, .to = two,
                     .err = THS_FULL, .id = 10);
+    ASSERT_PACKS_TO("\x9e\x12\x03\x01\x02\x03\xcc\xc8\x07\x01\x00\xa3now\x01\x00\x00\xcd\x01\xf4", .kind = THSI_RECORD_STOP,
+                    .number = 3, .from = one, .to = two, .id = 7, .reason = 1, .text = "now",
+                    .child = 1, .remaining_ms = 500);
+    ASSERT_PACKS_TO("\x96\x13\x04\x01\x02\x03\xcc\xc8", .kind = THSI_RECORD_DRAIN, .number = 4, .from = one, .to = two);
     ASSERT_PACKS_TO("\x95\x20\x01\xa1t\x02\x03", .kind = THSI_RECORD_TYPE, .type_number = 1, .text = "t", .version = 2,
                     .fingerprint = 3);
     ASSERT_PACKS_TO("\x95\x21\x01\x0f\x02\x03", .kind = THSI_RECORD_TYPE_REFUSED, .type_number = 1,
@@ -314,7 +319,7 @@ static void malformed_records_are_refused(void **state)
         size_t len;
     } rows[] = {
 #define ROW(bytes) { bytes, sizeof(bytes) - 1 }
-        ROW(""), ROW("\x90"), ROW("\xc0"), ROW("\x01"), ROW("\x91\x00"), ROW("\x91\x12"), ROW("\x91\x1f"),
+        ROW(""), ROW("\x90"), ROW("\xc0"), ROW("\x01"), ROW("\x91\x00"), ROW("\x91\x1e"), ROW("\x91\x1f"),
         ROW("\x91\x25"), ROW("\x91\xce\xff\xff\xff\xff"), ROW("\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x01"),
         ROW("\x91\xff"), ROW("\x91\xa1t"),
         ROW("\x96\x01\x01\x02\x03\x04"),                 /* shorter than it says */
@@ -473,7 +478,7 @@ static void unknown_kind_is_not_packed(void **state)
 {
     struct wire *wire = *state;
 
-    assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)18 }), THS_MALFORMED);
+    assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)31 }), THS_MALFORMED);
     assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)37 }), THS_MALFORMED);
 }
 

@@ -1,0 +1,78 @@
+/* Stopping actors: asked in order, with a deadline, by force, or when their work is done.
+ *
+ *   ths_stop_actor   asks: ths_stopping is called, which may veto; then it ends SHUTDOWN
+ *     .deadline_ms   has not ended by then: killed
+ *     .force         no veto, and no trap
+ *   ths_drain        takes no new work, works off what waits, then ends NORMAL
+ *   ths_kill         (actor.h) at the end of the present handler, ahead of all that waits
+ *
+ * A stop keeps its place among the signals of its pair. An actor that traps exits gets ths_exited in its place and ends when
+ * it likes, unless the stop has force. The end is for good: a supervisor hears of a DOWN and starts a permanent child
+ * anew, with another ref. All of it works on actors of other nodes; a deadline is kept by the node of the actor. */
+
+#ifndef THIASOS_STOP_H
+#define THIASOS_STOP_H
+
+#include "thiasos/actor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ths_stop_options {
+    unsigned deadline_ms; /* from the moment it reaches the actor's node; 0: none */
+    bool force;
+    const char *text;     /* why: copied, cut to THS_REASON_TEXT_SIZE - 1 bytes; NULL: "" */
+    char thsp_end;
+};
+
+#ifndef __cplusplus
+
+/* ths_stop_actor(where, ref, .deadline_ms = 500, .text = "moving out"): ask it to stop. Returns what is known at once, as
+ * ths_tell does; NOMEM or TOO_MANY also when the deadline could not be watched: nothing was asked then. */
+#define ths_stop_actor(where, ...) THSP_STOP_ACTOR(where, __VA_ARGS__, .thsp_end = 0)
+#define THSP_STOP_ACTOR(where, whom, ...) \
+    thsp_stop_actor(THSP_WHERE(where), whom, &(struct ths_stop_options){ __VA_ARGS__ })
+
+/* The same without options. */
+#define ths_ask_to_stop(where, whom) ((void)ths_stop_actor(where, whom))
+
+/* ths_stop_then(ctx, ref, client_stopped, 500, .force = true): ask it to stop, and have the answer in the reply handler: a
+ * ths_stopped once it has ended, for whatever reason; REFUSED when it vetoed; GONE when it had ended before; TIMEOUT
+ * after the given milliseconds, and other ends of an ask. Only from a handler. */
+#define ths_stop_then(ctx, whom, reply_to, ...) THSP_STOP_THEN(ctx, whom, reply_to, __VA_ARGS__, .thsp_end = 0)
+#define THSP_STOP_THEN(ctx, whom, reply_to, timeout_ms, ...) \
+    thsp_stop_then(ctx, whom, &(reply_to), timeout_ms, &(struct ths_stop_options){ __VA_ARGS__ })
+
+/* ths_stop_wait(node, ref, 500, .force = true): the same from outside of actors: OK once it has ended, else as above.
+ * Thread: any but a worker. */
+#define ths_stop_wait(node, whom, ...) THSP_STOP_WAIT(node, whom, __VA_ARGS__, .thsp_end = 0)
+#define THSP_STOP_WAIT(node, whom, timeout_ms, ...) \
+    thsp_stop_wait(node, whom, timeout_ms, &(struct ths_stop_options){ __VA_ARGS__ })
+
+/* ths_drain(where, ref): from now on tells and asks to it are refused as CLOSED, its own included; when it has handled all
+ * that it had accepted, it ends NORMAL. Answers, signals and timers still come until then. A crash on the way is a crash, and
+ * a restarted incarnation goes on draining. Returns what is known at once. An actor of another node refuses from the moment
+ * when the order reaches its node. */
+#define ths_drain(where, whom) thsp_drain(THSP_WHERE(where), whom)
+
+#endif /* __cplusplus */
+
+/* From the ths_stopping handler: live on. Errors: REFUSED when this end has no veto: a stop by force, an end that is not a
+ * stop (its own wish, a failure, a link, its supervisor, the node's stop), or not called from ths_stopping. */
+THS_API enum ths_err ths_veto(struct ths_ctx *ctx);
+
+/* ---- What the macros call --------------------------------------------------------------- */
+
+THS_API enum ths_err thsp_stop_actor(struct ths_ctx *ctx, ths_ref whom, const struct ths_stop_options *options);
+THS_API void thsp_stop_then(struct ths_ctx *ctx, ths_ref whom, const struct ths_reply_to *reply_to, unsigned timeout_ms,
+                            const struct ths_stop_options *options);
+THS_API enum ths_err thsp_stop_wait(struct ths_node *node, ths_ref whom, unsigned timeout_ms,
+                                    const struct ths_stop_options *options);
+THS_API enum ths_err thsp_drain(struct ths_ctx *ctx, ths_ref whom);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* THIASOS_STOP_H */

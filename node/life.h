@@ -1,0 +1,61 @@
+/* Life: what an actor with a special beginning or end carries. Hangs from its rare part; NULL until one needs it.
+ *
+ * All functions: the running actor's worker, unless they say otherwise. */
+
+#ifndef THSI_NODE_LIFE_H
+#define THSI_NODE_LIFE_H
+
+#include "node/node.h"
+
+enum { THSI_STOP_ASKERS_MAX = 64 };
+
+/* One who asked the actor to stop and wants to hear of its end. */
+struct thsi_stop_asker {
+    struct thsi_stop_asker *next;
+    ths_ref from;
+    uint64_t id; /* of the ask */
+};
+
+struct thsi_life {
+    struct thsi_stop_asker *askers; /* oldest first */
+};
+
+/* The life of @actor, made on first use; NULL when memory is out. */
+struct thsi_life *thsi_life_of(struct ths_ctx *ctx, struct thsi_actor *actor);
+
+/* The running actor, which was @self, has ended for good: answer who waits for that. */
+void thsi_life_ended(struct ths_ctx *ctx, ths_ref self, enum ths_reason reason, const char *text);
+
+/* Free @actor's, whatever it holds. Thread: who owns @actor. */
+void thsi_life_free(struct ths_ctx *ctx, struct thsi_actor *actor);
+
+/* ---- Stopping (stop.c) ------------------------------------------------------------------- */
+
+/* Bits of the `child` of a STOP. */
+enum { THSI_STOP_FORCE = 1 };
+
+/* Whether @actor refuses new work: it drains. Called when THSI_FLAG_DRAINS was seen. Thread: any. */
+bool thsi_is_draining(const struct thsi_actor *actor, uint32_t generation);
+
+/* What is left of the word of kills of @actor when a kill has been obeyed. Thread: the consumer. */
+static inline uint32_t thsi_drain_mark_of(const struct thsi_actor *actor)
+{
+    bool drains = atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_DRAINS;
+
+    return drains ? actor->own_generation - 1 : 0;
+}
+
+/* A DRAIN is about to be put into the mailbox of @actor: refuse new work from here on. Thread: any. */
+void thsi_drain_mark(struct thsi_actor *actor, uint32_t generation);
+
+/* A STOP is about to be put into its mailbox: have its deadline watched. *@guard is the watcher, or nobody. @ctx is entered.
+ * Errors: NOMEM, TOO_MANY. */
+enum ths_err thsi_stop_guard(struct ths_ctx *ctx, const struct thsi_signal *stop, ths_ref *guard);
+
+/* A STOP was taken out of the mailbox of the running actor (borrowed). */
+void thsi_stop_came(struct ths_ctx *ctx, const struct thsi_message *message, const struct thsi_control *control);
+
+/* A DRAIN was (taken). */
+void thsi_drain_came(struct ths_ctx *ctx, struct thsi_message *message);
+
+#endif /* THSI_NODE_LIFE_H */

@@ -1,0 +1,239 @@
+/* Stops and drains: the orders, and what the actor does when they come.
+ *
+ * A deadline is kept by a small actor beside the one that is to stop: it watches it, and kills it when the time is up. So a
+ * deadline holds also while the STOP waits behind a long queue.
+ *
+ * A draining actor has a bit in its flags, which senders test after they took a place in the mailbox, and its generation,
+ * less one, in the word of kills: so a bit that was set too late, when another actor lived in the slot already, refuses
+ * nothing. The DRAIN in the mailbox goes to its end again and again until no place is taken. Sender: takes its place, then
+ * looks at the bit. Consumer: sees the DRAIN, before which the bit was set, then looks at the places. All four are
+ * sequentially consistent, so one of the two sees the other: what was accepted is handled. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/life.h"
+#include "node/send.h"
+#include "thiasos/lifecycle.h"
+#include "thiasos/stop.h"
+
+/* Added to what a turn has spent, so that it ends. */
+enum { WHOLE_TURN = 1 << 20 };
+
+/* ---- The deadline ----------------------------------------------------------------------- */
+
+THS_MESSAGE(ths_guard_start, "ths.guard.start", 1, ref(whom), u64(deadline_ns))
+THS_MESSAGE(ths_guard_due, "ths.guard.due", 1)
+
+struct ths_guard {
+    ths_ref whom;
+};
+
+static uint64_t ms_until(struct ths_ctx *ctx, uint64_t deadline_ns)
+{
+    uint64_t now_ns = thsi_now_ns(ctx->node);
+
+    return deadline_ns > now_ns ? (deadline_ns - now_ns + 999999) / 1000000 : 0;
+}
+
+/* Without memory to wait, the time is up now: it was to end by then, and somebody may rely on that. */
+THS_ON(ths_guard, ths_guard_start)
+{
+    self->whom = msg->whom;
+    if (ths_monitor(ctx, msg->whom).value != 0 &&
+        ths_after(ctx, ms_until(ctx, msg->deadline_ns), ths_guard_due).value != 0)
+        return;
+    ths_kill(ctx, self->whom);
+    ths_stop(ctx);
+}
+
+THS_ON(ths_guard, ths_guard_due)
+{
+    ths_kill(ctx, self->whom);
+    ths_stop(ctx);
+}
+
+THS_ON(ths_guard, ths_down)
+{
+    ths_stop(ctx);
+}
+
+THS_BEHAVIOUR(ths_guard, ths_guard_start, ths_guard_due, ths_down)
+
+enum ths_err thsi_stop_guard(struct ths_ctx *ctx, const struct thsi_signal *stop, ths_ref *guard)
+{
+    const struct ths_spawn_options options = {
+        .start = THS_MSG(ths_guard_start, .whom = stop->to, .deadline_ns = stop->deadline_ns),
+    };
+    enum ths_err err;
+
+    *guard = THS_NOBODY;
+    if (stop->deadline_ns == UINT64_MAX)
+        return THS_OK;
+    err = thsi_spawn_entered(ctx, &ths_guard_behaviour, &options, guard);
+    return err == THS_CLOSED ? THS_OK : err; /* the node stops: that has a deadline of its own */
+}
+
+/* ---- Stopping --------------------------------------------------------------------------- */
+
+static void answer(struct ths_ctx *ctx, ths_ref to, uint64_t id, enum ths_err err)
+{
+    const struct thsi_signal reply = { .kind = THSI_REPLY, .from = ths_self(ctx), .to = to, .id = id, .err = err };
+
+    if (id != 0)
+        (void)thsi_send_signal(ctx, &reply);
+}
+
+/* Note who is to hear of the end. */
+static enum ths_err note_asker(struct ths_ctx *ctx, ths_ref from, uint64_t id)
+{
+    struct ths_env *env = ctx->node->env;
+    struct thsi_life *life = thsi_life_of(ctx, ctx->actor);
+    struct thsi_stop_asker **at, *asker;
+    unsigned count = 0;
+
+    if (!life)
+        return THS_NOMEM;
+    for (at = &life->askers; *at; at = &(*at)->next)
+        count++;
+    if (count == THSI_STOP_ASKERS_MAX)
+        return THS_TOO_MANY;
+    asker = env->memory(env, NULL, sizeof *asker);
+    if (!asker)
+        return THS_NOMEM;
+    *asker = (struct thsi_stop_asker){ .from = from, .id = id };
+    *at = asker;
+    return THS_OK;
+}
+
+/* The last one noted wants to know no more. */
+static void forget_asker(struct ths_ctx *ctx)
+{
+    struct ths_env *env = ctx->node->env;
+    struct thsi_stop_asker **at = &ctx->actor->rare->life->askers;
+
+    while ((*at)->next)
+        at = &(*at)->next;
+    (void)env->memory(env, *at, 0);
+    *at = NULL;
+}
+
+/* Ask the stopping handler, if the actor has one. Its end will not call it again. */
+static bool is_vetoed(struct ths_ctx *ctx, const char *text)
+{
+    struct thsi_actor *actor = ctx->actor;
+    const struct ths_stopping stopping = { .reason = THS_REASON_SHUTDOWN, .text = text };
+    bool vetoed;
+
+    if (!actor->dispatch->stopping)
+        return false;
+    ctx->veto = THSI_VETO_OPEN;
+    actor->dispatch->stopping(ctx, actor->state, &stopping);
+    vetoed = ctx->veto == THSI_VETO_CAST;
+    ctx->veto = vetoed ? THSI_VETO_NONE : THSI_VETO_ASKED;
+    return vetoed;
+}
+
+void thsi_stop_came(struct ths_ctx *ctx, const struct thsi_message *message, const struct thsi_control *control)
+{
+    struct thsi_actor *actor = ctx->actor;
+    bool force = control->child & THSI_STOP_FORCE;
+    enum ths_err err = control->id != 0 ? note_asker(ctx, message->from, control->id) : THS_OK;
+
+    if (err != THS_OK) {
+        answer(ctx, message->from, control->id, err);
+    } else if (actor->phase == THSI_PHASE_RUNNING && actor->trap_exits && !force) {
+        const struct ths_exited exited = { .who = message->from, .reason = THS_REASON_SHUTDOWN, .text = control->text };
+
+        (void)thsi_actor_call(ctx, thsi_type_intern(&ths_exited_type), &exited);
+    } else if (actor->phase == THSI_PHASE_RUNNING && !force && is_vetoed(ctx, control->text)) {
+        if (control->id != 0)
+            forget_asker(ctx);
+        answer(ctx, message->from, control->id, THS_REFUSED);
+    } else {
+        thsi_actor_end(ctx, THS_REASON_SHUTDOWN, control->text, true);
+    }
+}
+
+enum ths_err ths_veto(struct ths_ctx *ctx)
+{
+    if (!ctx->actor || ctx->veto == THSI_VETO_NONE || ctx->veto == THSI_VETO_ASKED)
+        return THS_REFUSED;
+    ctx->veto = THSI_VETO_CAST;
+    return THS_OK;
+}
+
+/* ---- Draining --------------------------------------------------------------------------- */
+
+bool thsi_is_draining(const struct thsi_actor *actor, uint32_t generation)
+{
+    return atomic_load_explicit(&actor->kill, memory_order_relaxed) == generation - 1;
+}
+
+/* Generations only rise, and a kill is one more than a drain: so neither hides one that matters more. */
+void thsi_drain_mark(struct thsi_actor *actor, uint32_t generation)
+{
+    thsi_mark_kill(actor, generation - 1);
+    (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_DRAINS, memory_order_seq_cst);
+}
+
+void thsi_drain_came(struct ths_ctx *ctx, struct thsi_message *message)
+{
+    struct thsi_actor *actor = ctx->actor;
+
+    if (atomic_load_explicit(&actor->queued, memory_order_seq_cst) == 0) {
+        thsi_message_free(ctx->pool, message);
+        thsi_actor_end(ctx, THS_REASON_NORMAL, "drained", true);
+        return;
+    }
+    thsi_post(ctx, actor, message);
+    ctx->sent += WHOLE_TURN; /* places are given back at the end of a turn; and who takes one may have been interrupted */
+}
+
+/* ---- The API ---------------------------------------------------------------------------- */
+
+/* @text has THS_REASON_TEXT_SIZE bytes, for as long as the signal. */
+static struct thsi_signal stop_signal(struct ths_ctx *ctx, ths_ref whom, const struct ths_stop_options *options, char *text)
+{
+    (void)snprintf(text, THS_REASON_TEXT_SIZE, "%s", options->text ? options->text : "");
+    return (struct thsi_signal){
+        .kind = THSI_STOP, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY, .to = whom, .text = text,
+        .reason = THS_REASON_SHUTDOWN, .child = options->force ? THSI_STOP_FORCE : 0,
+        .deadline_ns = options->deadline_ms
+                           ? thsi_now_ns(ctx->node) + (uint64_t)options->deadline_ms * 1000000u
+                           : UINT64_MAX,
+    };
+}
+
+enum ths_err thsp_stop_actor(struct ths_ctx *ctx, ths_ref whom, const struct ths_stop_options *options)
+{
+    char text[THS_REASON_TEXT_SIZE];
+    struct thsi_signal stop;
+    enum ths_err err;
+
+    thsi_enter(ctx);
+    stop = stop_signal(ctx, whom, options, text);
+    err = thsi_send_signal(ctx, &stop);
+    thsi_leave(ctx);
+    return err;
+}
+
+void thsp_stop_then(struct ths_ctx *ctx, ths_ref whom, const struct ths_reply_to *reply_to, unsigned timeout_ms,
+                    const struct ths_stop_options *options)
+{
+    char text[THS_REASON_TEXT_SIZE];
+    struct thsi_signal stop = stop_signal(ctx, whom, options, text);
+
+    thsi_ask_signal(ctx, &stop, reply_to, timeout_ms);
+}
+
+enum ths_err thsp_drain(struct ths_ctx *ctx, ths_ref whom)
+{
+    const struct thsi_signal drain = { .kind = THSI_DRAIN, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY, .to = whom };
+    enum ths_err err;
+
+    thsi_enter(ctx);
+    err = thsi_send_signal(ctx, &drain);
+    thsi_leave(ctx);
+    return err;
+}
