@@ -103,10 +103,13 @@ struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor)
 
 /* ---- One message ------------------------------------------------------------------------ */
 
+/* Whether nobody waits for the answer to this request: its asker has ended, or its deadline has passed. */
 static bool is_expired(struct ths_ctx *ctx, struct thsi_message *message)
 {
     uint64_t deadline_ns = thsi_message_ask(message)->deadline_ns;
 
+    if (message->from.node == ctx->node->uid && !thsi_ask_find(&ctx->node->asks, thsi_message_ask(message)->id))
+        return true;
     return deadline_ns != UINT64_MAX && deadline_ns <= thsi_now_ns(ctx->node);
 }
 

@@ -14,6 +14,7 @@
 #ifndef THSI_NODE_ACTOR_H
 #define THSI_NODE_ACTOR_H
 
+#include "node/deadlines.h"
 #include "node/dispatch.h"
 #include "node/mailbox.h"
 #include "thiasos/actor.h"
@@ -54,6 +55,7 @@ struct thsi_actor {
     _Atomic uint32_t flags;
     uint32_t capacity;           /* data messages it may hold; written while FREE */
     uint32_t incarnation;
+    _Atomic uint32_t asks;       /* its newest open ask (ask.c), 0: none. The consumer's; others may glance */
     struct thsi_actor *run_next; /* in the injector's list */
     union {
         struct thsi_message *inner_head; /* messages that wait while HALTED, oldest first */
@@ -86,16 +88,16 @@ struct thsi_relation {           /* one link, monitor or watcher */
     uint64_t id;                 /* 0 for links */
 };
 
-struct thsi_ask_entry {
-    uint64_t id;
-    ths_ref target;
-    ths_reply_handler *handler;
-    const struct thsi_type_info *type; /* of the reply wanted; NULL: any */
-    struct thsi_timer *timer;
-};
-
 struct thsi_life;
 struct thsi_timer;
+
+/* The open asks of an actor, beside their list (ask.c). */
+struct thsi_asking {
+    struct thsi_deadline *first;      /* heap of their deadlines */
+    struct thsi_timer *timer;         /* rings at timer_ns for the first of them; NULL: none is armed */
+    uint64_t timer_ns;
+    uint32_t count;
+};
 
 /* What few actors have. Allocated on first use, kept until the actor ends. Consumer's. */
 struct thsi_rare {
@@ -103,9 +105,8 @@ struct thsi_rare {
     struct thsi_relation *monitors;   /* this actor watches other */
     struct thsi_relation *watchers;   /* other watches this actor */
     struct thsi_timer *timers;
-    struct thsi_ask_entry *asks;      /* open ones have id != 0; place = id % cap */
-    uint32_t asks_count, asks_cap;
-    uint64_t next_id;                 /* of asks, monitors, timers */
+    struct thsi_asking asking;
+    uint64_t next_id;                 /* of monitors, timers */
     ths_ref supervisor;               /* nobody: none */
     uint32_t child;                   /* index there */
     uint32_t foreign_at;              /* place in node->foreign; under its lock */

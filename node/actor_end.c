@@ -116,7 +116,6 @@ static void free_rare(struct ths_ctx *ctx)
         return;
     thsi_message_free(ctx->pool, rare->start);
     thsi_life_free(ctx, ctx->actor);
-    (void)env->memory(env, rare->asks, 0);
     (void)env->memory(env, rare, 0);
     ctx->actor->rare = NULL;
 }

@@ -1,127 +1,198 @@
-/* Asks: the open ones of an actor, their answers and their deadlines.
- *
- * An ask's id is unique in its actor for as long as the actor lives, so an answer that comes late, or to an
- * incarnation that did not ask, finds nothing and is dropped. Its place in the table is the id's low bits. */
+/* Asks: the open ones of an actor, their answers and their deadlines. */
 
-#include <stdio.h>
-#include <string.h>
+#include "node/ask.h"
+
+#include <stddef.h>
 
 #include "node/node.h"
 #include "node/send.h"
 #include "node/timers.h"
-#include "thiasos/lifecycle.h"
 
-enum { ASKS_MAX = 65536, ASKS_FIRST = 8 };
+enum { ASKS_MAX = 65536 }; /* open asks of one actor */
 
-static struct thsi_ask_entry *place_of(struct thsi_rare *rare, uint64_t id)
+/* ---- The actor's list ------------------------------------------------------------------- */
+
+/* Newest first. The list is the actor's own, but others may walk it at a glance: every pointer in it is a number, and every
+ * number leads to some entry. */
+static struct thsi_ask_entry *entry_of(struct ths_ctx *ctx, uint32_t number_and_1)
 {
-    return &rare->asks[id & (rare->asks_cap - 1)];
+    return number_and_1 ? thsi_ask_at(&ctx->node->asks, number_and_1 - 1) : NULL;
 }
 
-/* Ids of open asks differ in their low bits under the old capacity, so they do under the new one. */
-static bool grow(struct ths_ctx *ctx, struct thsi_rare *rare)
+static struct thsi_ask_entry *newest(struct ths_ctx *ctx)
 {
-    struct ths_env *env = ctx->node->env;
-    uint32_t cap = rare->asks_cap ? 2 * rare->asks_cap : ASKS_FIRST;
-    struct thsi_ask_entry *old = rare->asks;
-    struct thsi_ask_entry *grown;
-    uint32_t old_cap = rare->asks_cap;
+    return entry_of(ctx, atomic_load_explicit(&ctx->actor->asks, memory_order_relaxed));
+}
 
-    if (cap > ASKS_MAX)
-        return false;
-    grown = env->memory(env, NULL, cap * sizeof *grown);
-    if (!grown)
-        return false;
-    memset(grown, 0, cap * sizeof *grown);
-    rare->asks = grown;
-    rare->asks_cap = cap;
-    for (uint32_t i = 0; i < old_cap; i++)
-        if (old[i].id)
-            *place_of(rare, old[i].id) = old[i];
-    (void)env->memory(env, old, 0);
+static struct thsi_ask_entry *older(struct ths_ctx *ctx, const struct thsi_ask_entry *entry)
+{
+    return entry_of(ctx, atomic_load_explicit(&entry->next, memory_order_relaxed));
+}
+
+static void list(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+{
+    uint32_t self = thsi_ask_number(entry) + 1;
+    struct thsi_ask_entry *next = newest(ctx);
+
+    entry->prev = 0;
+    atomic_store_explicit(&entry->next, next ? thsi_ask_number(next) + 1 : 0, memory_order_relaxed);
+    if (next)
+        next->prev = self;
+    atomic_store_explicit(&ctx->actor->asks, self, memory_order_relaxed);
+}
+
+static void unlist(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+{
+    struct thsi_ask_entry *prev = entry_of(ctx, entry->prev), *next = older(ctx, entry);
+    uint32_t number = next ? thsi_ask_number(next) + 1 : 0;
+
+    atomic_store_explicit(prev ? &prev->next : &ctx->actor->asks, number, memory_order_relaxed);
+    if (next)
+        next->prev = entry->prev;
+}
+
+/* ---- Deadlines -------------------------------------------------------------------------- */
+
+static struct thsi_ask_entry *entry_due(struct thsi_deadline *deadline)
+{
+    return (struct thsi_ask_entry *)(void *)((char *)deadline - offsetof(struct thsi_ask_entry, deadline));
+}
+
+/* See that the timer rings at @deadline_ns at the latest. False: no memory. */
+static bool arm(struct ths_ctx *ctx, struct thsi_asking *asking, uint64_t now_ns, uint64_t deadline_ns)
+{
+    if (asking->timer && asking->timer_ns <= deadline_ns)
+        return true;
+    if (asking->timer) {
+        thsi_timer_hasten(ctx, asking->timer, deadline_ns);
+    } else {
+        asking->timer = thsi_timer_start(ctx, deadline_ns - now_ns, 0, NULL, NULL);
+        if (!asking->timer)
+            return false;
+        asking->timer->ask = true;
+    }
+    asking->timer_ns = deadline_ns;
     return true;
 }
 
-/* The next id whose place is free; the table is at most half full, so there is one near. */
-static uint64_t next_id(struct thsi_rare *rare)
+/* ---- Open and closed -------------------------------------------------------------------- */
+
+static struct thsi_ask_entry *open_ask(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to,
+                                       unsigned timeout_ms)
 {
-    do
-        rare->next_id++;
-    while (place_of(rare, rare->next_id)->id != 0);
-    return rare->next_id;
+    struct thsi_rare *rare = thsi_actor_rare(ctx, ctx->actor);
+    uint64_t now_ns = thsi_now_ns(ctx->node);
+    uint64_t deadline_ns = now_ns + (uint64_t)timeout_ms * 1000000u;
+    struct thsi_ask_entry *entry;
+
+    if (!rare || rare->asking.count == ASKS_MAX || !arm(ctx, &rare->asking, now_ns, deadline_ns))
+        return NULL;
+    entry = thsi_ask_take(&ctx->node->asks, &ctx->free_asks);
+    if (!entry)
+        return NULL; /* the timer rings for nothing */
+    entry->last_id += UINT64_C(1) << THSI_ASK_BITS;
+    entry->handler = reply_to->handler;
+    entry->type = reply_to->type ? thsi_type_intern(reply_to->type) : NULL;
+    entry->deadline.ns = deadline_ns;
+    atomic_store_explicit(&entry->actor, ctx->actor, memory_order_relaxed);
+    thsi_ask_set_target(entry, target);
+    /* Relaxed: who is handed the id was sent it with a release. */
+    atomic_store_explicit(&entry->id, entry->last_id, memory_order_relaxed);
+    list(ctx, entry);
+    thsi_deadline_add(&rare->asking.first, &entry->deadline);
+    rare->asking.count++;
+    thsi_foreign_note(ctx, target);
+    return entry;
 }
 
 uint64_t thsi_ask_open(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to, unsigned timeout_ms)
 {
-    struct thsi_rare *rare = thsi_actor_rare(ctx, ctx->actor);
-    struct thsi_ask_entry *entry;
-    struct thsi_timer *timer;
+    struct thsi_ask_entry *entry = open_ask(ctx, target, reply_to, timeout_ms);
 
-    if (!rare || (2 * (rare->asks_count + 1) > rare->asks_cap && !grow(ctx, rare)))
-        return 0;
-    timer = thsi_timer_start(ctx, (uint64_t)timeout_ms * 1000000u, 0, NULL, NULL);
-    if (!timer)
-        return 0;
-    timer->ask = true;
-    timer->id = next_id(rare);
-    entry = place_of(rare, timer->id);
-    *entry = (struct thsi_ask_entry){ .id = timer->id, .target = target, .handler = reply_to->handler,
-                                      .type = reply_to->type ? thsi_type_intern(reply_to->type) : NULL,
-                                      .timer = timer };
-    rare->asks_count++;
-    thsi_foreign_note(ctx, target);
-    return entry->id;
+    return entry ? entry->last_id : 0;
 }
 
-/* Take the entry out, its timer with it. */
-static struct thsi_ask_entry close_ask(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+static struct thsi_ask_entry *find_own(struct ths_ctx *ctx, uint64_t id)
 {
-    struct thsi_ask_entry closed = *entry;
+    struct thsi_ask_entry *entry = thsi_ask_find(&ctx->node->asks, id);
 
-    if (entry->timer)
-        thsi_timer_cancel(ctx, entry->timer);
-    memset(entry, 0, sizeof *entry);
-    ctx->actor->rare->asks_count--;
-    return closed;
+    return entry && atomic_load_explicit(&entry->actor, memory_order_relaxed) == ctx->actor ? entry : NULL;
+}
+
+/* From here on its replies are late. What it held stays readable until the next ask is opened. */
+static void close_ask(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+{
+    struct thsi_asking *asking = &ctx->actor->rare->asking;
+
+    atomic_store_explicit(&entry->id, 0, memory_order_relaxed);
+    unlist(ctx, entry);
+    thsi_deadline_remove(&asking->first, &entry->deadline);
+    asking->count--;
+    thsi_ask_give(&ctx->node->asks, &ctx->free_asks, entry);
+}
+
+/* ---- Answers ---------------------------------------------------------------------------- */
+
+static void end_ask(struct ths_ctx *ctx, struct thsi_ask_entry *entry, enum ths_err err,
+                    const struct thsi_type_info *info, const void *body)
+{
+    const struct ths_message any = { .type = info ? info->type : NULL, .body = body }; /* for a handler of any reply */
+    const struct thsi_type_info *type = entry->type;
+    ths_reply_handler *handler = entry->handler;
+
+    ctx->ask_id = entry->last_id;
+    close_ask(ctx, entry);
+    if (err == THS_OK && type && type != info)
+        err = THS_TYPE_MISMATCH;
+    handler(ctx, ctx->actor->state, err, err != THS_OK ? NULL : type ? body : &any);
 }
 
 void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,
                        const void *body)
 {
-    const struct ths_message any = { .type = info ? info->type : NULL, .body = body }; /* for a handler of any reply */
-    struct thsi_rare *rare = ctx->actor->rare;
-    struct thsi_ask_entry closed;
+    struct thsi_ask_entry *entry = find_own(ctx, id);
 
-    if (!rare || rare->asks_cap == 0 || id == 0 || place_of(rare, id)->id != id)
-        return;
-    closed = close_ask(ctx, place_of(rare, id));
-    if (err == THS_OK && closed.type && closed.type != info)
-        err = THS_TYPE_MISMATCH;
-    ctx->ask_id = id;
-    closed.handler(ctx, ctx->actor->state, err, err != THS_OK ? NULL : closed.type ? body : &any);
+    if (entry)
+        end_ask(ctx, entry, err, info, body);
+}
+
+void thsi_asks_due(struct ths_ctx *ctx, struct thsi_timer *timer)
+{
+    struct thsi_asking *asking = &ctx->actor->rare->asking;
+    uint64_t now_ns = thsi_now_ns(ctx->node);
+
+    asking->timer_ns = 0; /* it is looked after below, whatever the handlers ask */
+    while (!ctx->ending && asking->first && asking->first->ns <= now_ns)
+        end_ask(ctx, entry_due(asking->first), THS_TIMEOUT, NULL, NULL);
+    if (asking->first) {
+        asking->timer_ns = asking->first->ns;
+        thsi_timer_again(ctx, timer, asking->timer_ns);
+    } else {
+        asking->timer = NULL;
+        thsi_timer_done(ctx, timer);
+    }
 }
 
 /* The answers come through the mailbox, as all answers do. */
 void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid)
 {
-    const struct thsi_rare *rare = ctx->actor->rare;
-
-    for (uint32_t i = 0; rare && i < rare->asks_cap; i++) {
-        const struct thsi_signal lost = { .kind = THSI_REPLY, .from = rare->asks[i].target, .id = rare->asks[i].id,
+    for (const struct thsi_ask_entry *entry = newest(ctx); entry; entry = older(ctx, entry)) {
+        const struct thsi_signal lost = { .kind = THSI_REPLY, .from = entry->target, .id = entry->last_id,
                                           .to = thsi_actor_ref(ctx->node, ctx->actor), .err = THS_NODE_LOST };
 
-        if (lost.id && lost.from.node == uid)
+        if (entry->target.node == uid)
             (void)thsi_send_signal(ctx, &lost);
     }
 }
 
 void thsi_asks_drop(struct ths_ctx *ctx)
 {
-    struct thsi_rare *rare = ctx->actor->rare;
+    struct thsi_ask_entry *entry;
 
-    for (uint32_t i = 0; rare && i < rare->asks_cap; i++)
-        if (rare->asks[i].id)
-            (void)close_ask(ctx, &rare->asks[i]);
+    while ((entry = newest(ctx)) != NULL)
+        close_ask(ctx, entry);
+    if (ctx->actor->rare)
+        ctx->actor->rare->asking.timer = NULL; /* dropped with the other timers */
 }
 
 /* ---- Asking ----------------------------------------------------------------------------- */
@@ -138,36 +209,32 @@ static void fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, uint6
         thsi_ask_answered(ctx, id, err, NULL, NULL); /* closes it, or its deadline would answer again */
 }
 
-static uint64_t deadline_in(struct ths_ctx *ctx, unsigned timeout_ms)
+void thsi_ask_fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, unsigned timeout_ms, enum ths_err err)
 {
-    return thsi_now_ns(ctx->node) + (uint64_t)timeout_ms * 1000000u;
+    fail(ctx, reply_to, thsi_ask_open(ctx, THS_NOBODY, reply_to, timeout_ms), err);
 }
 
-/* Open an ask and send @signal, which the caller filled but for from, id and deadline. What cannot be delivered is
- * answered by thsi_send_signal; what cannot even be packed is not. */
-static void ask(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
-                unsigned timeout_ms)
+/* What cannot be delivered is answered by thsi_send_signal; what cannot even be packed is not. */
+void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
+                     unsigned timeout_ms)
 {
+    struct thsi_ask_entry *entry;
+
     if (!ctx->actor)
         return; /* only a handler has a reply handler */
-    signal->id = thsi_ask_open(ctx, signal->to, reply_to, timeout_ms);
-    if (signal->id == 0) {
+    entry = open_ask(ctx, signal->to, reply_to, timeout_ms);
+    if (!entry) {
         fail(ctx, reply_to, 0, THS_TOO_MANY);
         return;
     }
+    signal->id = entry->last_id;
     signal->from = thsi_actor_ref(ctx->node, ctx->actor);
     if (signal->deadline_ns == 0) /* else it is of another thing than the ask */
-        signal->deadline_ns = deadline_in(ctx, timeout_ms);
+        signal->deadline_ns = entry->deadline.ns;
     if (ths_ref_is_nobody(signal->to))
         fail(ctx, reply_to, signal->id, THS_GONE);
     else
         (void)thsi_send_signal(ctx, signal);
-}
-
-void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
-                     unsigned timeout_ms)
-{
-    ask(ctx, signal, reply_to, timeout_ms);
 }
 
 void thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,
@@ -175,7 +242,7 @@ void thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void
 {
     struct thsi_signal signal = { .kind = THSI_ASK, .to = to, .type = type, .body = body };
 
-    ask(ctx, &signal, reply_to, timeout_ms);
+    thsi_ask_signal(ctx, &signal, reply_to, timeout_ms);
 }
 
 enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *body)
@@ -190,76 +257,10 @@ enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *
     reply.id = thsi_message_ask(ctx->message)->id;
     err = thsi_send_signal(ctx, &reply);
     ctx->answered = true;
-    if (err != THS_OK) { /* the asker hears why there is no reply */
+    if (err != THS_OK && err != THS_EXPIRED) { /* the asker hears why there is no reply */
         reply.type = NULL;
         reply.err = err;
         (void)thsi_send_signal(ctx, &reply);
     }
     return err;
-}
-
-/* ---- Names ------------------------------------------------------------------------------ */
-
-/* The uid behind @node ("" or this node's name: this node). */
-static enum ths_err resolve(struct ths_ctx *ctx, const char *node, uint64_t *uid)
-{
-    enum ths_err err = THS_NOT_FOUND;
-    struct thsi_router *router;
-
-    *uid = ctx->node->uid;
-    if (!node || node[0] == '\0' || strcmp(node, ctx->node->name) == 0)
-        return THS_OK;
-    router = thsi_router_begin(ctx);
-    if (router)
-        err = router->resolve(router, node, uid);
-    thsi_router_end(ctx);
-    return err;
-}
-
-/* Ask the node named @node; its ref has no slot. */
-static void ask_node(struct ths_ctx *ctx, const char *node, struct thsi_signal *signal,
-                     const struct ths_reply_to *reply_to, unsigned timeout_ms)
-{
-    uint64_t uid;
-    enum ths_err err = ctx->actor ? resolve(ctx, node, &uid) : THS_INVALID;
-
-    if (err == THS_OK) {
-        signal->to = (ths_ref){ uid, 0, 0 };
-        ask(ctx, signal, reply_to, timeout_ms);
-    } else if (ctx->actor) {
-        fail(ctx, reply_to, thsi_ask_open(ctx, THS_NOBODY, reply_to, timeout_ms), err);
-    }
-}
-
-void ths_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to *reply_to, unsigned timeout_ms)
-{
-    const char *at = strrchr(name, '@');
-    char local[THS_NAME_SIZE];
-    struct thsi_signal signal = { .kind = THSI_LOOKUP, .text = local };
-    int len = at ? (int)(at - name) : (int)strnlen(name, THS_NAME_SIZE);
-
-    if (len >= THS_NAME_SIZE)
-        len = 0; /* no name is that long: not found */
-    (void)snprintf(local, sizeof local, "%.*s", len, name);
-    ask_node(ctx, at ? at + 1 : NULL, &signal, reply_to, timeout_ms);
-}
-
-void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *behaviour, struct ths_message start,
-                  const struct ths_reply_to *reply_to, unsigned timeout_ms)
-{
-    struct thsi_signal signal = { .kind = THSI_SPAWN, .text = behaviour, .type = start.type, .body = start.body };
-
-    ask_node(ctx, node, &signal, reply_to, timeout_ms);
-}
-
-void thsi_answer_lookup(struct ths_ctx *ctx, const struct thsi_signal *signal)
-{
-    struct ths_found found;
-    const struct thsi_signal answer = { .kind = THSI_REPLY, .from = { ctx->node->uid, 0, 0 }, .to = signal->from,
-                                        .id = signal->id, .type = &ths_found_type, .body = &found };
-
-    if (thsi_names_get(&ctx->node->names, signal->text ? signal->text : "", &found.who, NULL))
-        (void)thsi_send_signal(ctx, &answer);
-    else
-        thsi_refuse(ctx, signal, THS_NOT_FOUND);
 }

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "node/actor.h"
+#include "node/ask_table.h"
 #include "node/exec.h"
 #include "node/names.h"
 #include "node/pool.h"
@@ -48,6 +49,7 @@ struct ths_ctx {
     struct thsi_stats *stats;
     pthread_mutex_t *lock;         /* of a shared context; NULL: a worker's */
     _Atomic uint32_t routing;      /* inside the router; see thsi_router_begin */
+    struct thsi_free_asks free_asks; /* a worker's */
 
     /* Of the running actor; a worker's only. */
     struct thsi_actor *actor;      /* NULL: none */
@@ -95,6 +97,7 @@ struct ths_node {
     struct thsi_exec *exec;
     struct thsi_depot depot;
     struct thsi_table table;
+    struct thsi_ask_table asks;
     struct thsi_injector injector;
     struct thsi_names names;
     struct thsi_names behaviours;       /* registered ones, by name */

@@ -144,6 +144,16 @@ static bool is_order(enum thsi_signal_kind kind)
     return kind == THSI_KILL || kind == THSI_STOP || kind == THSI_DRAIN;
 }
 
+/* A reply that nobody here waits for any more: it never enters a mailbox. */
+static bool is_late(struct ths_ctx *ctx, const struct thsi_signal *reply)
+{
+    if (reply->to.node != ctx->node->uid || thsi_ask_find(&ctx->node->asks, reply->id))
+        return false;
+    if (reply->err == THS_OK)
+        thsi_count_dead_letter(ctx, THS_EXPIRED, 1);
+    return true;
+}
+
 enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *signal)
 {
     struct ths_node *node = ctx->node;
@@ -153,6 +163,8 @@ enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *sig
     ctx->sent++;
     if (ths_ref_is_nobody(signal->to))
         return THS_GONE;
+    if (signal->kind == THSI_REPLY && is_late(ctx, signal))
+        return THS_EXPIRED;
     if (signal->to.node != node->uid) {
         err = route(ctx, signal);
     } else if (signal->kind == THSI_LOOKUP) {

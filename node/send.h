@@ -3,6 +3,7 @@
 #ifndef THSI_NODE_SEND_H
 #define THSI_NODE_SEND_H
 
+#include "node/ask.h"
 #include "node/node.h"
 
 /* The router, or NULL, for calls until thsi_router_end. `routing` tells set_router whether anybody still uses the old one:
@@ -21,7 +22,8 @@ static inline void thsi_router_end(struct ths_ctx *ctx)
 
 /* Send @signal (borrowed; `from` filled by the caller) to its actor here or through the router. An ASK, LOOKUP, SPAWN,
  * MONITOR or LINK that cannot be delivered is answered, as if by its target; for a TELL and the others the caller learns of it
- * by the result: OK, FULL, GONE, STALE, UNKNOWN_NODE, NODE_LOST, TOO_BIG, MALFORMED, NOMEM, CLOSED.
+ * by the result: OK, FULL, GONE, STALE, UNKNOWN_NODE, NODE_LOST, TOO_BIG, MALFORMED, NOMEM, CLOSED; for a REPLY here also
+ * EXPIRED, when its ask is not open any more.
  * Thread: @ctx's; a shared context is entered. */
 enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *signal);
 
@@ -63,25 +65,6 @@ THS_MUST_CHECK enum ths_err thsi_spawn_own(struct ths_ctx *ctx, struct ths_behav
 /* The same when @ctx is entered. */
 THS_MUST_CHECK enum ths_err thsi_spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
                                                const struct ths_spawn_options *options, ths_ref *out);
-
-/* Asks (ask.c). All: the running actor's worker. */
-
-/* Open an ask and send @signal, which the caller filled but for from and id. What cannot be delivered is answered by
- * thsi_send_signal; what cannot even be packed is not. Nothing happens outside of handlers. */
-void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
-                     unsigned timeout_ms);
-
-/* Open an ask to @target: its answer, or a TIMEOUT, comes to @reply_to exactly once. Returns the id to put into the signal;
- * 0 when memory is out or too many are open: then nothing was opened. */
-uint64_t thsi_ask_open(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to, unsigned timeout_ms);
-
-/* The answer of ask @id came. @info and @body: of the reply, NULL without. One that is not open is dropped. */
-void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,
-                       const void *body);
-
-/* End all asks to node @uid with NODE_LOST / forget all asks. */
-void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid);
-void thsi_asks_drop(struct ths_ctx *ctx);
 
 /* Links and monitors (links.c). All: the running actor's worker. */
 

@@ -108,6 +108,27 @@ void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer)
         timer->cancelled = true; /* it is on its way, and comes to thsi_timer_arrived */
 }
 
+void thsi_timer_hasten(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns)
+{
+    bool was_in = thsi_wheel_cancel(thsi_worker_wheel_lock(timer->home), &timer->entry);
+
+    thsi_worker_wheel_unlock(timer->home);
+    if (was_in)
+        thsi_timer_again(ctx, timer, deadline_ns);
+}
+
+void thsi_timer_again(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns)
+{
+    timer->home = ctx->worker;
+    arm(timer, deadline_ns);
+}
+
+void thsi_timer_done(struct ths_ctx *ctx, struct thsi_timer *timer)
+{
+    unlist(ctx->actor->rare, timer);
+    free_timer(ctx, timer);
+}
+
 void thsi_timers_drop(struct ths_ctx *ctx)
 {
     struct thsi_rare *rare = ctx->actor->rare;
@@ -157,15 +178,11 @@ void thsi_timer_arrived(struct ths_ctx *ctx, struct thsi_timer *timer)
         run_periodic(ctx, timer);
         return;
     }
-    unlist(rare, timer);
     if (timer->ask) {
-        uint64_t id = timer->id;
-
-        rare->asks[id & (rare->asks_cap - 1)].timer = NULL;
-        free_timer(ctx, timer);
-        thsi_ask_answered(ctx, id, THS_TIMEOUT, NULL, NULL);
+        thsi_asks_due(ctx, timer);
         return;
     }
+    unlist(rare, timer);
     (void)thsi_actor_call(ctx, timer->info, body_of(timer));
     free_timer(ctx, timer);
 }

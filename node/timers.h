@@ -14,9 +14,9 @@ struct thsi_timer {
     struct thsi_timer *next, *prev;   /* of the actor */
     struct thsi_worker *home;
     struct thsi_actor *actor;
-    uint64_t id;                      /* its own, or of the ask it limits */
+    uint64_t id;
     uint64_t period_ns;               /* 0: once */
-    bool ask;
+    bool ask;                         /* rings for the asks of its actor (ask.c) */
     bool cancelled;                   /* fired before it was cancelled */
     const struct thsi_type_info *info;
     /* the body of the message, aligned to 8, follows */
@@ -28,6 +28,13 @@ struct thsi_timer *thsi_timer_start(struct ths_ctx *ctx, uint64_t delay_ns, uint
 
 /* Cancel @timer of the running actor; the pointer is dead afterwards. */
 void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer);
+
+/* Have @timer of the running actor ring at @deadline_ns, which is earlier than it would. One that has fired is on its way. */
+void thsi_timer_hasten(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns);
+
+/* For an ask's timer that has arrived: have it ring again / it is not needed any more (takes it). */
+void thsi_timer_again(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns);
+void thsi_timer_done(struct ths_ctx *ctx, struct thsi_timer *timer);
 
 /* Cancel all timers of the running actor. */
 void thsi_timers_drop(struct ths_ctx *ctx);

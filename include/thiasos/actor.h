@@ -158,7 +158,8 @@ struct ths_reply_to {
              THSP_HEAD(__VA_ARGS__))
 
 /* ths_reply(ctx, balance, .amount = 5): answers the request at hand.
- * Errors: NO_ASK (the message is no request, or was answered), and those of ths_tell. */
+ * Errors: NO_ASK (the message is no request, or was answered), EXPIRED (the asker on this node waits no more), and those of
+ * ths_tell. */
 #define ths_reply(ctx, ...) thsp_reply(ctx, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
 
 /* ths_after(ctx, 250, tick, .n = 1): tells the actor itself once, 250 ms from now. ths_every: again and again, at a

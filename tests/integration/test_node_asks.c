@@ -190,8 +190,8 @@ static void expired_request_is_dropped_unhandled(void **state)
 
 static void answers_late(struct ths_ctx *ctx, struct puppet *self, void *gate)
 {
-    (void)ctx, (void)self;
     probe_gate_pass(gate);
+    probe_note("%s: reply %s", self->label, ths_err_name(ths_reply(ctx, answer, .text = "late")));
 }
 
 static void asks_to_act_shortly(struct ths_ctx *ctx, struct puppet *self, void *arg)
@@ -217,7 +217,17 @@ static void answer_after_the_deadline_is_not_heard(void **state)
     probe_gate_open(&gate);
     puppet_settle(*state, pair.b);
     puppet_settle(*state, pair.a);
-    assert_noted("a: heard TIMEOUT\n");
+    assert_noted("a: heard TIMEOUT\nb: reply EXPIRED\n");
+}
+
+/* It is refused to the replier and counted: had it entered the mailbox, it would be neither. */
+static void late_reply_never_enters_a_mailbox(void **state)
+{
+    struct ths_node_stats stats;
+
+    answer_after_the_deadline_is_not_heard(state);
+    ths_node_stats(*state, &stats);
+    assert_int_equal(stats.dead_letters[THS_EXPIRED], 1);
 }
 
 static void asks_and_stops(struct ths_ctx *ctx, struct puppet *self, void *to)
@@ -407,6 +417,7 @@ int main(void)
         puppet_test(ask_whose_handler_fails_is_crashed),
         puppet_test(expired_request_is_dropped_unhandled),
         puppet_test(answer_after_the_deadline_is_not_heard),
+        puppet_test(late_reply_never_enters_a_mailbox),
         puppet_test(open_asks_of_an_ended_actor_are_void),
         puppet_test(second_reply_is_refused),
         puppet_test(reply_to_a_tell_is_refused),

@@ -1,0 +1,40 @@
+/* Asks: requests that wait for their answer.
+ *
+ *     ask.c         the open asks of an actor: opening, answers, deadlines, the end
+ *     ask_table.h   where their entries lie
+ *     ask_node.c    asks to nodes: looking up a name, starting an actor
+ *     deadlines.h   which of them is due first
+ *
+ * The deadlines of one actor's asks share one timer, armed for the first of them and left alone when it is answered:
+ * asks that are answered in time cost no timer at all. All calls: the running actor's worker. */
+
+#ifndef THSI_NODE_ASK_H
+#define THSI_NODE_ASK_H
+
+#include "node/ask_table.h"
+#include "node/signal.h"
+
+/* Open an ask to @target: its answer, or a TIMEOUT, comes to @reply_to exactly once. Returns the id to put into the signal;
+ * 0 when memory is out or too many are open: then nothing was opened. */
+uint64_t thsi_ask_open(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to, unsigned timeout_ms);
+
+/* Open an ask and send @signal, which the caller filled but for from, id and, where it is the ask's, deadline. What cannot
+ * be delivered or asked is answered; what cannot even be packed is not. Nothing happens outside of handlers. */
+void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
+                     unsigned timeout_ms);
+
+/* Answer an ask that was not made, as thsi_ask_signal would answer it. */
+void thsi_ask_fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, unsigned timeout_ms, enum ths_err err);
+
+/* The answer of ask @id came. @info and @body: of the reply, NULL without. One that is not open is dropped. */
+void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,
+                       const void *body);
+
+/* The timer of the actor's asks rang. */
+void thsi_asks_due(struct ths_ctx *ctx, struct thsi_timer *timer);
+
+/* End all asks to node @uid with NODE_LOST / forget all asks. */
+void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid);
+void thsi_asks_drop(struct ths_ctx *ctx);
+
+#endif /* THSI_NODE_ASK_H */
