@@ -84,6 +84,19 @@ static enum ths_err pack_control(const struct thsi_envelope *envelope, struct th
     return err;
 }
 
+/* In the place of a body an error may have a text. */
+static enum ths_err pack_reply(const struct thsi_envelope *envelope, uint32_t with_body, struct thsi_packer *packer)
+{
+    uint32_t with_text = !with_body && envelope->text && *envelope->text;
+    enum ths_err err;
+
+    begin_pair(envelope, 8 + with_body + with_text, packer);
+    thsi_pack_u64(packer, envelope->id);
+    thsi_pack_u64(packer, envelope->err);
+    err = pack_body(envelope, packer);
+    return err == THS_OK && with_text ? pack_text(envelope->text, THSI_ENVELOPE_TEXT_MAX, packer) : err;
+}
+
 static enum ths_err pack_spawn(const struct thsi_envelope *envelope, uint32_t with_body, struct thsi_packer *packer)
 {
     enum ths_err err;
@@ -165,10 +178,7 @@ enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct ths
         pack_remaining(envelope->remaining_ms, packer);
         return pack_body(envelope, packer);
     case THSI_RECORD_REPLY:
-        begin_pair(envelope, 8 + with_body, packer);
-        thsi_pack_u64(packer, envelope->id);
-        thsi_pack_u64(packer, envelope->err);
-        return pack_body(envelope, packer);
+        return pack_reply(envelope, with_body, packer);
     case THSI_RECORD_LOOKUP:
         begin_pair(envelope, 8, packer);
         thsi_pack_u64(packer, envelope->id);
@@ -348,6 +358,8 @@ static void unpack_fields(struct thsi_envelope *envelope, struct thsi_unpacker *
         envelope->id = take_u64(envelope, unpacker);
         envelope->err = take_u32(envelope, unpacker);
         envelope->type_number = take_u32(envelope, unpacker);
+        if (envelope->type_number == 0)
+            envelope->text = take_text(envelope, unpacker, THSI_ENVELOPE_TEXT_MAX, arena);
         break;
     case THSI_RECORD_LOOKUP:
         take_pair(envelope, unpacker);

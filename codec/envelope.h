@@ -67,7 +67,7 @@ struct thsi_envelope {
     uint32_t version;              /* TYPE, TYPE_REFUSED */
     uint32_t incarnation, child, mailbox;
     uint32_t err, reason, certainty; /* as the numbers came: the reader judges unknown ones */
-    const char *text;              /* reason, name looked for, behaviour, name of a type; NULL: "" */
+    const char *text;              /* reason, of an error, name looked for, behaviour, name of a type; NULL: "" */
     const char *name;              /* SPAWN: name to register, NULL: none */
     uint32_t type_number;          /* of the body; 0: there is none. TYPE, TYPE_REFUSED: the number spoken of */
     const struct thsi_type_info *type; /* packing: of the body */

@@ -8,6 +8,7 @@
 #include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
+#include "node/start.h"
 #include "node/timers.h"
 #include "thiasos/lifecycle.h"
 
@@ -70,6 +71,8 @@ void thsi_actor_begin(struct ths_ctx *ctx)
             actor->rare->start = NULL;
         }
     }
+    if (!ctx->ending || ctx->end_reason != THS_REASON_CRASHED)
+        thsi_start_answer(ctx, thsi_actor_ref(ctx->node, actor), THS_OK, "");
 }
 
 /* What waits here goes on taking its place in the mailbox. Relaxed: of `queued` only the number matters, and the links of
@@ -207,7 +210,7 @@ static bool run_first(struct ths_ctx *ctx)
     if (actor->phase == THSI_PHASE_STARTING) {
         thsi_actor_begin(ctx);
         if (ctx->ending)
-            thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
+            thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, thsi_start_is_awaited(actor));
         return true;
     }
     if (actor->phase == THSI_PHASE_RUNNING && actor->has_inner) {

@@ -209,6 +209,11 @@ static void fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, uint6
         thsi_ask_answered(ctx, id, err, NULL, NULL); /* closes it, or its deadline would answer again */
 }
 
+void thsi_ask_failed(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, uint64_t id, enum ths_err err)
+{
+    fail(ctx, reply_to, id, err);
+}
+
 void thsi_ask_fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, unsigned timeout_ms, enum ths_err err)
 {
     fail(ctx, reply_to, thsi_ask_open(ctx, THS_NOBODY, reply_to, timeout_ms), err);

@@ -26,6 +26,9 @@ void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const stru
 /* Answer an ask that was not made, as thsi_ask_signal would answer it. */
 void thsi_ask_fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, unsigned timeout_ms, enum ths_err err);
 
+/* The same for open ask @id whose request could not be made; 0: it could not be opened, the handler is called at once. */
+void thsi_ask_failed(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, uint64_t id, enum ths_err err);
+
 /* The answer of ask @id came. @info and @body: of the reply, NULL without. One that is not open is dropped. */
 void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,
                        const void *body);

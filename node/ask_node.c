@@ -5,6 +5,7 @@
 
 #include "node/node.h"
 #include "node/send.h"
+#include "node/start.h"
 
 /* The uid behind @node ("" or this node's name: this node). */
 static enum ths_err resolve(struct ths_ctx *ctx, const char *node, uint64_t *uid)
@@ -53,7 +54,8 @@ void ths_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to
 void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *behaviour, struct ths_message start,
                   const struct ths_reply_to *reply_to, unsigned timeout_ms)
 {
-    struct thsi_signal signal = { .kind = THSI_SPAWN, .text = behaviour, .type = start.type, .body = start.body };
+    struct thsi_signal signal = { .kind = THSI_SPAWN, .text = behaviour, .type = start.type, .body = start.body,
+                                  .incarnation = THSI_SPAWN_AWAIT };
 
     ask_node(ctx, node, &signal, reply_to, timeout_ms);
 }

@@ -1,6 +1,7 @@
 #include "node/life.h"
 
 #include "node/send.h"
+#include "node/start.h"
 #include "thiasos/lifecycle.h"
 
 struct thsi_life *thsi_life_of(struct ths_ctx *ctx, struct thsi_actor *actor)
@@ -23,6 +24,7 @@ void thsi_life_ended(struct ths_ctx *ctx, ths_ref self, enum ths_reason reason, 
     const struct ths_stopped stopped = { .who = self, .reason = (uint8_t)reason, .text = text };
     struct thsi_signal answer = { .kind = THSI_REPLY, .from = self, .type = &ths_stopped_type, .body = &stopped };
 
+    thsi_start_answer(ctx, self, reason == THS_REASON_CRASHED ? THS_CRASHED : THS_GONE, text);
     for (const struct thsi_stop_asker *asker = life ? life->askers : NULL; asker; asker = asker->next) {
         answer.to = asker->from;
         answer.id = asker->id;

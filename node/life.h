@@ -16,7 +16,14 @@ struct thsi_stop_asker {
     uint64_t id; /* of the ask */
 };
 
+/* One who waits for an actor to have started: an actor, or nobody for a thread outside (thsi_outside_started). */
+struct thsi_awaiter {
+    ths_ref by;
+    uint64_t id; /* of the ask; 0: nobody waits */
+};
+
 struct thsi_life {
+    struct thsi_awaiter awaiter;    /* until the start is over */
     struct thsi_stop_asker *askers; /* oldest first */
 };
 

@@ -79,6 +79,15 @@ struct thsi_waiter {
     enum ths_reason reason;
 };
 
+/* A thread outside that waits for an actor to have started. On its stack. */
+struct thsi_start_waiter {
+    struct thsi_start_waiter *next;
+    uint64_t id;
+    _Atomic uint32_t word; /* 1: it has come */
+    enum ths_err err;
+    char text[THS_REASON_TEXT_SIZE];
+};
+
 struct thsi_exit {
     ths_ref ref;
     enum ths_reason reason;
@@ -111,8 +120,10 @@ struct ths_node {
     struct thsi_foreign *foreign;
     size_t foreign_count, foreign_cap;
 
-    pthread_mutex_t waiters_lock;       /* over waiters and exits */
+    pthread_mutex_t waiters_lock;       /* over waiters, starts and exits */
     struct thsi_waiter *waiters;
+    struct thsi_start_waiter *starts;
+    uint64_t starts_id;                 /* of the last one */
     struct thsi_exit *exits;            /* ring of THSI_EXITS_KEPT */
     size_t exits_next;
 
@@ -188,6 +199,12 @@ void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reas
 
 /* Wait until @word is not 0, at most until @deadline_ns. */
 void thsi_outside_wait(struct ths_node *node, _Atomic uint32_t *word, uint64_t deadline_ns);
+
+/* Let it go on. */
+void thsi_outside_wake(struct ths_node *node, _Atomic uint32_t *word);
+
+/* The start that a thread outside waits for under @id is over. Thread: a worker. */
+void thsi_outside_started(struct ths_node *node, uint64_t id, enum ths_err err, const char *text);
 
 /* The node stops: tell @whom to end. @ctx is entered. */
 void thsi_tell_stopping(struct ths_ctx *ctx, ths_ref whom);

@@ -24,7 +24,7 @@ void thsi_outside_wait(struct ths_node *node, _Atomic uint32_t *word, uint64_t d
 }
 
 /* Release: passes on what was written for the waiter before. */
-static void wake(struct ths_node *node, _Atomic uint32_t *word)
+void thsi_outside_wake(struct ths_node *node, _Atomic uint32_t *word)
 {
     atomic_store_explicit(word, 1, memory_order_release);
     node->exec->wake(node->exec, word);
@@ -77,7 +77,7 @@ void thsi_outside_ended(struct ths_node *node, ths_ref ref, enum ths_reason reas
             if (!ths_ref_equal(waiter->ref, ref))
                 continue;
             waiter->reason = reason;
-            wake(node, &waiter->word); /* it cannot go away: it needs the lock to leave the list */
+            thsi_outside_wake(node, &waiter->word); /* it cannot go away: it needs the lock to leave the list */
         }
         (void)pthread_mutex_unlock(&node->waiters_lock);
     }

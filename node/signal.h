@@ -14,7 +14,7 @@
 enum thsi_signal_kind {
     THSI_TELL = 1,       /* type, body */
     THSI_ASK = 2,        /* type, body, id (of the asker), deadline_ns */
-    THSI_REPLY = 3,      /* id, err; with err == OK type and body */
+    THSI_REPLY = 3,      /* id, err; with err == OK type and body, else text */
     THSI_LINK = 4,       /* from and to are tied */
     THSI_UNLINK = 5,
     THSI_EXIT = 6,       /* from ended or was told to say so: reason, text */
@@ -24,7 +24,8 @@ enum thsi_signal_kind {
     THSI_KILL = 10,
     THSI_LOOKUP = 11,    /* to.node is asked for the actor named text: id (answered by REPLY with ths_found) */
     THSI_SPAWN = 12,     /* to.node starts behaviour text: id (answered by REPLY with ths_spawned), type and body of
-                          * the start message or NULL, supervisor and child when supervised, mailbox */
+                          * the start message or NULL, supervisor and child when supervised, mailbox; incarnation: bits
+                          * of start.h. With AWAIT a start that fails is answered CRASHED with its text */
     THSI_HALTED = 13,    /* child to supervisor: an incarnation ended: child, reason, text, incarnation */
     THSI_RESTART = 14,   /* supervisor to halted child: begin the next incarnation */
     THSI_HALT = 15,      /* supervisor to child: end this incarnation, answer HALTED, wait */
@@ -41,7 +42,7 @@ struct thsi_signal {
     uint64_t id;
     uint64_t deadline_ns;        /* of an ask or a stop, on this node's clock; UINT64_MAX: none */
     uint64_t fence;              /* of a supervised child: lease and incarnation field, 0 until leases exist */
-    uint32_t incarnation;        /* HALTED; SPAWN: 1 when `from` supervises it, else 0 */
+    uint32_t incarnation;        /* HALTED; SPAWN: THSI_SPAWN_SUPERVISED when `from` supervises it, THSI_SPAWN_AWAIT */
     uint32_t child;              /* index in its supervisor: SPAWN, HALTED */
     uint32_t mailbox;            /* SPAWN */
     enum ths_err err;            /* REPLY, REFUSED */

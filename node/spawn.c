@@ -5,6 +5,7 @@
 #include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
+#include "node/start.h"
 #include "thiasos/lifecycle.h"
 
 /* What an actor is made of, wherever the wish came from. */
@@ -17,6 +18,7 @@ struct order {
     bool waited;                /* a thread outside may ask for its reason */
     ths_ref supervisor;         /* nobody: none */
     uint32_t child;
+    struct thsi_awaiter awaiter; /* of its start */
     ths_ref linked, watched_by; /* nobody: none */
     uint64_t monitor;
 };
@@ -24,7 +26,7 @@ struct order {
 static bool needs_rare(const struct order *order)
 {
     return order->name || order->start.type || !ths_ref_is_nobody(order->supervisor) ||
-           !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
+           order->awaiter.id != 0 || !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
 }
 
 /* Everything that takes memory, before anybody can know the actor. On failure the caller gives the slot back. */
@@ -37,6 +39,13 @@ static enum ths_err fill_rare(struct ths_ctx *ctx, struct thsi_actor *actor, con
         return THS_NOMEM;
     rare->supervisor = order->supervisor;
     rare->child = order->child;
+    if (order->awaiter.id != 0) {
+        struct thsi_life *life = thsi_life_of(ctx, actor);
+
+        if (!life)
+            return THS_NOMEM;
+        life->awaiter = order->awaiter;
+    }
     if (order->start.type)
         err = thsi_message_create(ctx->pool, &order->start, &rare->start);
     if (err == THS_OK && !ths_ref_is_nobody(order->linked) &&
@@ -88,7 +97,7 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
 /* Whether its first turn has something to do at once. */
 static bool is_eager(const struct thsi_actor *actor)
 {
-    return actor->dispatch->started || (actor->rare && actor->rare->start);
+    return actor->dispatch->started || (actor->rare && (actor->rare->start || actor->rare->life));
 }
 
 /* Relations to actors of other nodes must be known for the case that the node is lost. */
@@ -206,8 +215,10 @@ static enum ths_err complete(struct ths_ctx *ctx, const struct order *order, ths
     return THS_NOMEM;
 }
 
+/* @awaiter may be NULL. */
 static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
-                                  const struct ths_spawn_options *options, bool waited, ths_ref *out)
+                                  const struct ths_spawn_options *options, const struct thsi_awaiter *awaiter,
+                                  bool waited, ths_ref *out)
 {
     struct order order = {
         .dispatch = thsi_dispatch_of(behaviour),
@@ -220,6 +231,8 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
     };
     enum ths_err err = relate(ctx, options, &order);
 
+    if (awaiter)
+        order.awaiter = *awaiter;
     if (err == THS_OK)
         err = spawn(ctx, &order, out);
     return err == THS_OK ? complete(ctx, &order, *out) : err;
@@ -232,7 +245,7 @@ static enum ths_err enter_and_spawn(struct ths_ctx *ctx, struct ths_behaviour *b
 
     *out = THS_NOBODY;
     thsi_enter(ctx);
-    err = spawn_entered(ctx, behaviour, options, waited, out);
+    err = spawn_entered(ctx, behaviour, options, NULL, waited, out);
     thsi_leave(ctx);
     if (err != THS_OK)
         *out = THS_NOBODY;
@@ -248,7 +261,13 @@ enum ths_err thsp_try_spawn(struct ths_ctx *ctx, struct ths_behaviour *behaviour
 enum ths_err thsi_spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
                                 const struct ths_spawn_options *options, ths_ref *out)
 {
-    return spawn_entered(ctx, behaviour, options, false, out);
+    return spawn_entered(ctx, behaviour, options, NULL, false, out);
+}
+
+enum ths_err thsi_spawn_awaited(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                                const struct ths_spawn_options *options, const struct thsi_awaiter *awaiter, ths_ref *out)
+{
+    return spawn_entered(ctx, behaviour, options, awaiter, !ctx->worker, out);
 }
 
 enum ths_err thsi_spawn_own(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
@@ -300,14 +319,16 @@ void thsi_answer_spawn(struct ths_ctx *ctx, const struct thsi_signal *signal)
 
     if (thsi_names_get(&ctx->node->behaviours, signal->text ? signal->text : "", NULL, &behaviour)) {
         order.dispatch = thsi_dispatch_of(behaviour);
-        if (signal->incarnation != 0) { /* a supervisor's child */
+        if (signal->incarnation & THSI_SPAWN_SUPERVISED) {
             order.supervisor = signal->from;
             order.child = signal->child;
         }
+        if (signal->incarnation & THSI_SPAWN_AWAIT)
+            order.awaiter = (struct thsi_awaiter){ .by = signal->from, .id = signal->id };
         err = spawn(ctx, &order, &spawned.who);
     }
-    if (err == THS_OK)
-        (void)thsi_send_signal(ctx, &answer);
-    else
+    if (err != THS_OK)
         thsi_refuse(ctx, signal, err);
+    else if (!(signal->incarnation & THSI_SPAWN_AWAIT))
+        (void)thsi_send_signal(ctx, &answer);
 }

@@ -236,7 +236,8 @@ THS_API void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id monitor);
 /* Ask for the ref of "name" or "name@node". The answer is a ths_found in @reply_to (NOT_FOUND, TIMEOUT, ...). */
 THS_API void ths_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to *reply_to, unsigned timeout_ms);
 
-/* Start the registered behaviour @behaviour on another node (by name or "" for this one); the answer is a ths_spawned. */
+/* Start the registered behaviour @behaviour on another node (by name or "" for this one); the answer is a ths_spawned,
+ * once it has started; or why not, see start.h. */
 THS_API void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *behaviour,
                           struct ths_message start, const struct ths_reply_to *reply_to, unsigned timeout_ms);
 

@@ -3,6 +3,7 @@
  *   message.h     declare messages: THS_MESSAGE
  *   actor.h       behaviours, spawn, tell, ask, reply, timers, links, monitors
  *   lifecycle.h   messages that the runtime sends
+ *   start.h       starts that may fail
  *   stop.h        stop, drain, veto
  *   node.h        start and stop a node, wait for actors
  *   supervisor.h  children that are restarted, here or on other nodes
@@ -18,6 +19,7 @@
 #include "thiasos/group.h"
 #include "thiasos/lifecycle.h"
 #include "thiasos/node.h"
+#include "thiasos/start.h"
 #include "thiasos/stop.h"
 #include "thiasos/supervisor.h"
 

@@ -105,6 +105,125 @@ static void killed_before_it_began_has_nothing_to_release(void **state)
     assert_int_equal(probe_count(), 0);
 }
 
+/* ---- Starts that may fail ------------------------------------------------------------------ */
+
+THS_MESSAGE(opener_start, "test.opener_start", 1, u32(how))
+
+enum { OPENS, FAILS, STOPS };
+
+struct opener { char none; };
+
+THS_ON(opener, opener_start)
+{
+    if (msg->how == FAILS)
+        ths_fail(ctx, "no such file");
+    else if (msg->how == STOPS)
+        ths_stop(ctx);
+    else
+        probe_note("opened for %s", probe_label(ths_sender(ctx)));
+}
+
+THS_ON(opener, ths_finally)
+{
+    probe_note("closed: %s", ths_reason_text((enum ths_reason)msg->reason));
+}
+
+THS_BEHAVIOUR(opener, opener_start, ths_finally)
+
+static void heard_start(struct ths_ctx *ctx, void *self, enum ths_err err, const void *reply)
+{
+    (void)self, (void)reply;
+    probe_note("heard %s \"%s\"", ths_err_name(err), ths_reply_text(ctx));
+}
+
+static const struct ths_reply_to opener_heard = { heard_start, &ths_spawned_type };
+
+static void opens(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    ths_ref ref = ths_spawn_then(ctx, opener_heard, 1000, opener, .name = "opener", .monitor = true,
+                                 .start = THS_MSG(opener_start, .how = *(const uint32_t *)arg));
+
+    (void)self;
+    probe_name(ref, "opener");
+}
+
+static void start_that_fails_tells_the_spawner_why_and_leaves_nothing(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = puppet_spawn(node, "a", PLAIN);
+
+    puppet_do(node, a, opens, &(uint32_t){ FAILS });
+    stage_settle();
+    assert_noted("closed: crashed\nheard CRASHED \"no such file\"\na: down opener crashed observed \"no such file\"\n");
+    assert_true(ths_ref_is_nobody(ths_whereis(node, "opener", 0)));
+}
+
+static void start_that_succeeds_is_answered_when_it_is_over(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", PLAIN);
+
+    puppet_do(*state, a, opens, &(uint32_t){ OPENS });
+    stage_settle();
+    assert_noted("opened for a\nheard OK \"\"\n");
+}
+
+static void start_that_stops_has_started(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", PLAIN);
+
+    puppet_do(*state, a, opens, &(uint32_t){ STOPS });
+    stage_settle();
+    assert_noted("closed: normal\nheard OK \"\"\na: down opener normal observed \"\"\n");
+}
+
+static void start_that_is_refused_is_answered_too(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", PLAIN);
+
+    puppet_do(*state, a, opens, &(uint32_t){ OPENS });
+    puppet_do(*state, a, opens, &(uint32_t){ OPENS });
+    stage_settle();
+    assert_noted("opened for a\nheard OK \"\"\nheard NAME_TAKEN \"\"\n");
+}
+
+static void thread_outside_waits_for_a_start(void **state)
+{
+    struct ths_node *node = *state;
+    char why[THS_REASON_TEXT_SIZE];
+    ths_ref ref;
+
+    assert_err(ths_spawn_wait(node, &ref, why, 1000, opener, .name = "x",
+                              .start = THS_MSG(opener_start, .how = FAILS)), CRASHED);
+    assert_true(ths_ref_is_nobody(ref));
+    assert_string_equal(why, "no such file");
+    assert_err(ths_spawn_wait(node, &ref, why, 1000, opener, .name = "x", .start = THS_MSG(opener_start)), OK);
+    assert_string_equal(why, "");
+    assert_true(ths_ref_equal(ref, ths_whereis(node, "x", 0)));
+    assert_err(ths_spawn_wait(node, &ref, NULL, 1000, opener, .name = "x"), NAME_TAKEN);
+    assert_err(ths_spawn_wait(node, &ref, NULL, 1000, opener, .link = true), INVALID);
+    assert_noted("closed: crashed\nopened for nobody\n");
+    assert_err(ths_stop_wait(node, ths_whereis(node, "x", 0), 1000), OK);
+    assert_ends(node, ref = ths_spawn(node, opener, .start = THS_MSG(opener_start, .how = FAILS)), CRASHED);
+}
+
+static void opens_there(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self;
+    ths_spawn_at(ctx, "n2", "opener", THS_MSG(opener_start, .how = *(const uint32_t *)arg), &opener_heard, 1000);
+}
+
+static void start_on_another_node_is_answered_when_it_is_over(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", PLAIN);
+
+    assert_err(ths_register(ths_sim_node(stage, 2), opener), OK);
+    puppet_do(*state, a, opens_there, &(uint32_t){ FAILS });
+    stage_settle();
+    puppet_do(*state, a, opens_there, &(uint32_t){ OPENS });
+    stage_settle();
+    assert_noted("closed: crashed\nheard CRASHED \"no such file\"\nopened for a\nheard OK \"\"\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +232,12 @@ int main(void)
         stage_test(finaliser_runs_for_each_incarnation),
         stage_test(finaliser_runs_when_the_node_kills),
         stage_test(killed_before_it_began_has_nothing_to_release),
+        stage_test(start_that_fails_tells_the_spawner_why_and_leaves_nothing),
+        stage_test(start_that_succeeds_is_answered_when_it_is_over),
+        stage_test(start_that_stops_has_started),
+        stage_test(start_that_is_refused_is_answered_too),
+        stage_test(thread_outside_waits_for_a_start),
+        stage_pair_test(start_on_another_node_is_answered_when_it_is_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,7 @@ static void each_kind_comes_back_as_it_was(void **state)
         { .kind = THSI_RECORD_ASK, .id = 1, .remaining_ms = THSI_REMAINING_NONE },
         { .kind = THSI_RECORD_REPLY, .from = from, .to = to, .id = 1, .type_number = UINT32_MAX },
         { .kind = THSI_RECORD_REPLY, .from = from, .to = to, .id = 1, .err = THS_GONE },
+        { .kind = THSI_RECORD_REPLY, .from = from, .to = to, .id = 1, .err = THS_CRASHED, .text = "no disk" },
         { .kind = THSI_RECORD_LOOKUP, .from = from, .id = 300, .remaining_ms = 70000, .text = "greeter" },
         { .kind = THSI_RECORD_LOOKUP, .from = from, .id = 300, .remaining_ms = THSI_REMAINING_NONE },
         { .kind = THSI_RECORD_SPAWN, .from = from, .to = to, .id = 5, .remaining_ms = 0, .text = "counter",
@@ -252,6 +253,8 @@ static void records_have_these_bytes(void **state)
                     .id = 7, .remaining_ms = THSI_REMAINING_NONE);
     ASSERT_PACKS_TO("\x98\x03\x01\x02\x03\xcc\xc8\x07\x04\x00", .kind = THSI_RECORD_REPLY, .from = one, .to = two,
                     .id = 7, .err = THS_GONE);
+    ASSERT_PACKS_TO("\x99\x03\x01\x02\x03\xcc\xc8\x07\x08\x00\xa2no", .kind = THSI_RECORD_REPLY, .from = one,
+                    .to = two, .id = 7, .err = THS_CRASHED, .text = "no");
     ASSERT_PACKS_TO("\x96\x07\x01\x01\x02\x03\xcc\xc8", .kind = THSI_RECORD_MONITOR, .number = 1, .from = one,
                     .to = two);
     ASSERT_PACKS_TO("\x9a\x09\x02\x01\x02\x03\xcc\xc8\x07\x00\x00\xa4gone", .kind = THSI_RECORD_DOWN, .number = 2,
