@@ -37,11 +37,12 @@ void thsi_driver_order(struct thsi_driver *driver, uint32_t order)
 {
     (void)atomic_fetch_or(&driver->orders, order);
     thsi_driver_wake(driver);
+    thsi_driver_wake_guard(driver); /* it may have to do it */
 }
 
 /* ---- One step --------------------------------------------------------------------------- */
 
-static void enter(struct thsi_driver *driver, enum thsi_driver_phase phase)
+void thsi_driver_enter(struct thsi_driver *driver, enum thsi_driver_phase phase)
 {
     struct thsi_exec *exec = driver->runtime->exec;
 
@@ -55,7 +56,7 @@ static void leave_all(struct thsi_driver *driver)
 {
     if (thsi_driver_phase_now(driver) >= THSI_DRIVER_LEFT)
         return;
-    enter(driver, THSI_DRIVER_LEFT); /* first, so that nothing new is sent or accepted */
+    thsi_driver_enter(driver, THSI_DRIVER_LEFT); /* first, so that nothing new is sent or accepted */
     thsi_driver_part(driver);
 }
 
@@ -72,7 +73,7 @@ static bool take_orders(struct thsi_driver *driver)
         leave_all(driver);
     } else if (thsi_driver_phase_now(driver) == THSI_DRIVER_RUNNING) {
         enum ths_err err;
-        enter(driver, THSI_DRIVER_LEAVING);
+        thsi_driver_enter(driver, THSI_DRIVER_LEAVING);
         err = thsi_driver_step_membership(driver, &leave);
         (void)err; /* leaving is never refused */
     }
@@ -171,10 +172,10 @@ static uint64_t take_time(struct thsi_driver *driver)
 static bool has_work(struct thsi_driver *driver)
 {
     return atomic_load(&driver->remote->dirty) || atomic_load(&driver->orders) || atomic_load(&driver->frames_back) ||
-           thsi_resolver_ready(driver->resolver);
+           atomic_load(&driver->wanted) || thsi_resolver_ready(driver->resolver);
 }
 
-static bool step(struct thsi_task *task, uint64_t *deadline_ns)
+bool thsi_driver_step(struct thsi_task *task, uint64_t *deadline_ns)
 {
     struct thsi_driver *driver = (struct thsi_driver *)task;
     struct ths_env *env = driver->runtime->env;
@@ -202,21 +203,13 @@ static bool step(struct thsi_task *task, uint64_t *deadline_ns)
     return true;
 }
 
-static void run(struct thsi_task *task)
+void thsi_driver_wait(struct thsi_driver *driver, uint64_t deadline_ns)
 {
-    struct thsi_driver *driver = (struct thsi_driver *)task;
     struct ths_env *env = driver->runtime->env;
-    uint64_t deadline_ns, now_ns;
+    uint64_t now_ns = env->now_ns(env);
 
-    while (!(atomic_load(&driver->orders) & THSI_ORDER_STOP)) {
-        if (step(task, &deadline_ns))
-            continue;
-        now_ns = env->now_ns(env);
-        if (deadline_ns > now_ns)
-            driver->transport->wait(driver->transport,
-                                    deadline_ns - now_ns < WAIT_NS_MAX ? deadline_ns - now_ns : WAIT_NS_MAX);
-    }
-    enter(driver, THSI_DRIVER_STOPPED);
+    if (deadline_ns > now_ns)
+        driver->transport->wait(driver->transport, deadline_ns - now_ns < WAIT_NS_MAX ? deadline_ns - now_ns : WAIT_NS_MAX);
 }
 
 /* ---- Life ------------------------------------------------------------------------------- */
@@ -265,6 +258,7 @@ static void free_all(struct thsi_driver *driver)
     thsi_watchers_fini(&driver->watchers);
     thsi_cluster_key_wipe(&driver->key);
     (void)pthread_mutex_destroy(&driver->mutex);
+    (void)pthread_mutex_destroy(&driver->turn);
     (void)env->memory(env, driver->links, 0);
     (void)env->memory(env, driver->events, 0);
     (void)env->memory(env, driver->packets, 0);
@@ -280,7 +274,7 @@ struct thsi_driver *thsi_driver_create(struct thsi_runtime *runtime, struct thsi
     if (!driver)
         return NULL;
     memset(driver, 0, sizeof *driver);
-    driver->task = (struct thsi_task){ .name = "ths-network", .main = run, .step = step, .cpu = -1 };
+    driver->task = (struct thsi_task){ .name = "ths-network", .main = thsi_driver_run, .step = thsi_driver_step, .cpu = -1 };
     driver->runtime = runtime;
     driver->transport = transport;
     driver->key = *options->key;
@@ -291,6 +285,7 @@ struct thsi_driver *thsi_driver_create(struct thsi_runtime *runtime, struct thsi
     driver->ack_due_ns = driver->shake_due_ns = driver->expire_due_ns = UINT64_MAX;
     (void)snprintf(driver->cluster, sizeof driver->cluster, "%s", options->cluster);
     (void)pthread_mutex_init(&driver->mutex, NULL);
+    thsi_driver_turn_init(driver);
     thsi_watchers_init(&driver->watchers, runtime);
     thsi_cluster_key_node_id(&driver->key, driver->self.name, driver->self.id);
     if (create_parts(driver) && create_cores(driver, options))
@@ -308,8 +303,10 @@ enum ths_err thsi_driver_start(struct thsi_driver *driver)
     if (!driver->resolver)
         return THS_NOMEM;
     err = exec->start(exec, &driver->task);
-    if (err == THS_OK)
+    if (err == THS_OK) {
+        driver->runtime->set_poller(driver->runtime, &driver->poller);
         return THS_OK;
+    }
     thsi_resolver_stop(driver->resolver);
     driver->resolver = NULL;
     return err;
@@ -339,6 +336,7 @@ void thsi_driver_destroy(struct thsi_driver *driver, bool with_transport)
     struct thsi_exec *exec = driver->runtime->exec;
 
     if (driver->resolver) {
+        driver->runtime->set_poller(driver->runtime, NULL);
         thsi_driver_order(driver, THSI_ORDER_STOP);
         exec->join(exec, &driver->task);
         thsi_resolver_stop(driver->resolver);

@@ -5,11 +5,24 @@
  * the transport gave back, peers with something to send, resolved names, timers. It behaves the same whether a thread
  * of its own runs it (main) or the simulator picks it.
  *
+ * The network has one holder at a time, under the mutex `turn`: a worker of the node that has nothing to run (node/poller.h),
+ * or the driver's own thread while all workers are busy:
+ *
+ *              no worker came for GUARD_NS, none waits
+ *     GUARDS ─────────────────────────────────────────▶ HOLDS
+ *        ▲                                                │
+ *        └────────────────────────────────────────────────┘
+ *              a worker without work wants it
+ *
+ * While a worker waits inside, the thread sleeps; when it leaves to run an actor, the thread looks every GUARD_NS
+ * whether a worker has come since. So whatever workers do, the network is looked after.
+ *
  * The cores (membership, groups) and the watchers are shared with the threads that call the API, under one mutex.
  * Under it packets leave in the order of the cores' steps and watchers are told in the order of the changes. Locks: the
- * driver's mutex, then those of remote.h. Links belong to the driver's thread alone.
+ * driver's mutex, then those of remote.h. Links belong to whoever has the network.
  *
  *   driver.c          the task: step, deadlines, waking
+ *   driver_turn.c       who has the network
  *   driver_links.c      the table of links, their beginnings and ends
  *   driver_admission.c  from a handshake to a link that both sides keep
  *   driver_send.c       frames out, acknowledgements
@@ -102,6 +115,14 @@ struct thsi_driver {
     _Atomic uint32_t orders;
     _Atomic uint32_t frames_back;
     _Atomic uint32_t phase;              /* enum thsi_driver_phase; parked on */
+    struct thsi_poller poller;           /* what workers do for it */
+    pthread_mutex_t turn;                /* over all that is the driver's own */
+    _Atomic uint32_t held;               /* the thread has it */
+    _Atomic uint32_t wanted;             /* a worker wants the turn that the thread has */
+    _Atomic uint32_t visits;             /* of workers; wraps */
+    _Atomic uint32_t waits_inside;       /* a worker waits for the network */
+    _Atomic uint32_t guard_word;         /* rises to wake the thread; parked on */
+    _Atomic uint32_t guard_asleep;       /* the thread sleeps until guard_word rises */
     _Atomic uint64_t closed_for[32];     /* links closed, by enum ths_err; for statistics and tests */
 
     pthread_mutex_t mutex;               /* over the cores and the watchers */
@@ -160,7 +181,18 @@ static inline enum thsi_driver_phase thsi_driver_phase_now(struct thsi_driver *d
     return (enum thsi_driver_phase)atomic_load_explicit(&driver->phase, memory_order_acquire);
 }
 
-/* ---- Between the driver's files; thread: the driver's ---------------------------------------- */
+/* ---- Between the driver's files; thread: whoever has the network ------------------------------ */
+
+/* driver.c: the task's step. */
+bool thsi_driver_step(struct thsi_task *task, uint64_t *deadline_ns);
+/* Wait for the transport, at most until @deadline_ns. */
+void thsi_driver_wait(struct thsi_driver *driver, uint64_t deadline_ns);
+void thsi_driver_enter(struct thsi_driver *driver, enum thsi_driver_phase phase);
+
+/* driver_turn.c: the thread's main; filling in driver->poller; waking the thread wherever it sleeps. */
+void thsi_driver_run(struct thsi_task *task);
+void thsi_driver_turn_init(struct thsi_driver *driver);
+void thsi_driver_wake_guard(struct thsi_driver *driver);
 
 /* driver_links.c */
 struct thsi_driver_link *thsi_driver_find(struct thsi_driver *driver, thsi_link id);

@@ -9,7 +9,7 @@
 
 /* ---- Events --------------------------------------------------------------------------------------------------------- */
 
-/* Ask epoll which sockets have something. With @interruptible an thsi_zmq_interrupt ends it and is used up. True: something. */
+/* Ask epoll which sockets have something. With @interruptible an interrupt ends it and is used up. True: something. */
 static bool poll_sources(struct zmq_transport *t, int timeout_ms, bool interruptible)
 {
     struct epoll_event events[64];

@@ -112,6 +112,8 @@ struct ths_node {
     struct thsi_names behaviours;       /* registered ones, by name */
     struct thsi_supervisors supervisors;
     _Atomic(struct thsi_router *) router;
+    _Atomic(struct thsi_poller *) poller; /* NULL: there is no network */
+    _Atomic uint32_t poking;            /* threads that are about to poke it */
     struct thsi_runtime runtime;
     struct thsi_shared_ctx outside;
     struct thsi_shared_ctx network;
@@ -168,6 +170,19 @@ static inline ths_ref thsi_actor_ref(const struct ths_node *node, const struct t
 static inline uint64_t thsi_now_ns(const struct ths_node *node)
 {
     return node->env->now_ns(node->env);
+}
+
+/* Have the worker that waits for the network look at its word. Sequentially consistent: who empties the place looks at `poking`
+ * after, so either this finds none, or is waited for. */
+static inline void thsi_node_poke(struct ths_node *node)
+{
+    struct thsi_poller *poller;
+
+    (void)atomic_fetch_add_explicit(&node->poking, 1, memory_order_seq_cst);
+    poller = atomic_load_explicit(&node->poller, memory_order_seq_cst);
+    if (poller) /* else who emptied the place pokes it */
+        poller->poke(poller);
+    (void)atomic_fetch_sub_explicit(&node->poking, 1, memory_order_release);
 }
 
 /* Write one line to the log. Thread: any. */

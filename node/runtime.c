@@ -43,6 +43,23 @@ static void set_router(struct thsi_runtime *runtime, struct thsi_router *router)
         await_router_left(thsi_worker_ctx(thsi_worker_at(node, i)));
 }
 
+static void set_poller(struct thsi_runtime *runtime, struct thsi_poller *poller)
+{
+    struct ths_node *node = runtime->node;
+    /* Sequentially consistent: a worker that is inside has read its place before, or finds the new one (poller.h). */
+    struct thsi_poller *old = atomic_exchange_explicit(&node->poller, poller, memory_order_seq_cst);
+
+    if (!old)
+        return;
+    old->poke(old);
+    thsi_workers_leave_poller(node);
+}
+
+static void nudge(struct thsi_runtime *runtime)
+{
+    thsi_workers_nudge(runtime->node);
+}
+
 /* One message to each actor that has to do with other nodes; each looks for itself whether it is concerned. */
 static void node_lost(struct thsi_runtime *runtime, uint64_t uid, enum ths_certainty certainty)
 {
@@ -91,6 +108,7 @@ void thsi_runtime_init(struct ths_node *node)
 {
     node->runtime = (struct thsi_runtime){
         .node = node, .env = node->env, .exec = node->exec, .uid = node->uid, .name = node->name,
-        .deliver = deliver, .set_router = set_router, .node_lost = node_lost, .mark = mark, .alive = alive,
+        .deliver = deliver, .set_router = set_router, .set_poller = set_poller, .nudge = nudge, .node_lost = node_lost,
+        .mark = mark, .alive = alive,
     };
 }

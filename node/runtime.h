@@ -5,6 +5,7 @@
 #define THSI_NODE_RUNTIME_H
 
 #include "node/exec.h"
+#include "node/poller.h"
 #include "node/router.h"
 #include "node/signal.h"
 #include "thiasos/node.h"
@@ -25,6 +26,13 @@ struct thsi_runtime {
 
     /* Set or clear (NULL) the router. After it returned the old one is called no more. */
     void (*set_router)(struct thsi_runtime *runtime, struct thsi_router *router);
+
+    /* Set or clear (NULL) what workers without work do for the network. After it returned the old one is called no more; it is
+     * not to be locked for long meanwhile. Thread: not a worker. */
+    void (*set_poller)(struct thsi_runtime *runtime, struct thsi_poller *poller);
+
+    /* There is nobody who has the network: wake a worker that may take it. Thread: any. */
+    void (*nudge)(struct thsi_runtime *runtime);
 
     /* Node @uid was declared dead (@certainty ASSUMED) or has left (OBSERVED): every pending ask to it ends NODE_LOST, every
      * monitor and link of one of its actors fires with NODE_LOST and @certainty. Children whose supervisor lived there

@@ -1,5 +1,6 @@
 #include "node/worker.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,8 +9,9 @@
 
 enum {
     LIFO_IN_A_ROW = 48,     /* turns from the slot before others get one */
-    CHECK_EVERY = 32,       /* turns between looks at the clock and the injector */
-    SEARCH_ROUNDS = 400     /* looks at all queues before parking: some 20 us */
+    CHECK_EVERY = 32,       /* turns between looks at the clock, the injector and the network */
+    SEARCH_ROUNDS = 400,    /* looks at all queues before parking: some 20 us */
+    POLL_EVERY = 16         /* of these, one at the network */
 };
 
 struct thsi_worker {
@@ -27,7 +29,9 @@ struct thsi_worker {
     pthread_mutex_t wheel_lock; /* over the wheel; other workers cancel in it */
     struct thsi_wheel wheel;
     _Atomic uint64_t wheel_due_ns; /* no timer is due before; written under the lock */
+    unsigned looks;
     _Alignas(128) _Atomic uint32_t park_word; /* 1: wake up */
+    struct thsi_polling polling;
 };
 
 struct ths_ctx *thsi_worker_ctx(struct thsi_worker *worker)
@@ -58,9 +62,13 @@ static void unpark(struct ths_node *node, unsigned index, struct thsi_stats *sta
 
     if (stats)
         thsi_count(&stats->wakes, 1);
-    /* Release, and acquired by nobody: what the woken one is to find lies in the queues. The futex compares the word itself. */
-    atomic_store_explicit(&worker->park_word, 1, memory_order_release);
-    node->exec->wake(node->exec, &worker->park_word);
+    /* Sequentially consistent for the sake of one that waits for the network (poller.h). Acquired by nobody: what the woken one is
+     * to find lies in the queues. The futex compares the word itself. */
+    atomic_store_explicit(&worker->park_word, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&worker->polling.inside, memory_order_seq_cst) == THSI_POLLING_WAITS)
+        thsi_node_poke(node);
+    else
+        node->exec->wake(node->exec, &worker->park_word);
 }
 
 /* Wake one parked worker, none while another searches. The caller's push is visible: see thsi_parking_choose. */
@@ -175,6 +183,34 @@ static struct thsi_actor *next_elsewhere(struct thsi_worker *worker)
     return actor;
 }
 
+/* One step of the network, if nobody has it. Returns whether there was something to do. */
+static bool poll_once(struct thsi_worker *worker)
+{
+    struct thsi_poller *poller;
+    uint64_t deadline_ns;
+    bool any;
+
+    /* Relaxed: without one nothing is to be done, and who sets it does not wait for workers. */
+    if (!atomic_load_explicit(&node_of(worker)->poller, memory_order_relaxed))
+        return false;
+    poller = thsi_polling_begin(&worker->polling, &node_of(worker)->poller, false);
+    if (!poller)
+        return false;
+    any = poller->step(poller, &deadline_ns);
+    thsi_polling_end(&worker->polling, poller);
+    return any;
+}
+
+/* A look of the search: at the queues, sometimes at the network, from where the next work may come. */
+static struct thsi_actor *look_around(struct thsi_worker *worker)
+{
+    struct thsi_actor *actor = next_elsewhere(worker);
+
+    if (!actor && worker->looks++ % POLL_EVERY == 0 && poll_once(worker))
+        actor = next_elsewhere(worker);
+    return actor;
+}
+
 /* Every so many turns: timers that are due, and the injector before the own queues, so that neither starves. */
 static struct thsi_actor *next_in_turn(struct thsi_worker *worker)
 {
@@ -185,6 +221,7 @@ static struct thsi_actor *next_in_turn(struct thsi_worker *worker)
 
         if (next_timer_ns(worker) != UINT64_MAX)
             (void)expire(worker, thsi_now_ns(node));
+        (void)poll_once(worker);
         actor = thsi_injector_pop(&node->injector);
         if (actor)
             return actor;
@@ -206,18 +243,61 @@ static bool has_backlog(struct thsi_worker *worker)
     return false;
 }
 
+/* A step on behalf of the search protocol: pushers leave to this worker what the step itself brings, and what they push
+ * meanwhile; it looks when the step is over. */
+static bool step_searching(struct thsi_worker *worker, struct thsi_poller *poller, uint64_t *deadline_ns)
+{
+    struct thsi_parking *shared = node_of(worker)->shared;
+    bool any;
+
+    /* Sequentially consistent, both: see thsi_parking_search. */
+    (void)atomic_fetch_add_explicit(&shared->searching, 1, memory_order_seq_cst);
+    any = poller->step(poller, deadline_ns);
+    (void)atomic_fetch_sub_explicit(&shared->searching, 1, memory_order_seq_cst);
+    return any || has_backlog(worker);
+}
+
+/* Wait for the network in place of the word, until woken, until something came, or until a timer is due. */
+static void sleep_polling(struct thsi_worker *worker, struct thsi_poller *poller)
+{
+    struct ths_node *node = node_of(worker);
+    uint64_t deadline_ns, timer_ns;
+
+    while (!step_searching(worker, poller, &deadline_ns)) {
+        timer_ns = next_timer_ns(worker);
+        /* Sequentially consistent, all: see poller.h; the place, because who empties it pokes after. */
+        atomic_store_explicit(&worker->polling.inside, THSI_POLLING_WAITS, memory_order_seq_cst);
+        if (atomic_load_explicit(&worker->park_word, memory_order_seq_cst) == 0 &&
+            atomic_load_explicit(&node->poller, memory_order_seq_cst) == poller)
+            poller->wait(poller, deadline_ns < timer_ns ? deadline_ns : timer_ns);
+        atomic_store_explicit(&worker->polling.inside, THSI_POLLING_STEPS, memory_order_relaxed);
+        /* Relaxed: what it was woken for lies in the queues, and is looked for. */
+        if (atomic_load_explicit(&worker->park_word, memory_order_relaxed) != 0 || timer_ns <= thsi_now_ns(node) ||
+            atomic_load_explicit(&node->poller, memory_order_relaxed) != poller)
+            return;
+    }
+}
+
 static void sleep_parked(struct thsi_worker *worker)
 {
     struct ths_node *node = node_of(worker);
 
+    struct thsi_poller *poller;
+
     thsi_count(&worker->stats.parks, 1);
-    node->exec->park(node->exec, &worker->park_word, 0, thsi_now_ns(node), next_timer_ns(worker));
+    poller = thsi_polling_begin(&worker->polling, &node->poller, true);
+    if (!poller) {
+        node->exec->park(node->exec, &worker->park_word, 0, thsi_now_ns(node), next_timer_ns(worker));
+        return;
+    }
+    sleep_polling(worker, poller);
+    thsi_polling_end(&worker->polling, poller);
 }
 
 /* Search, then park. Returns work that turned up. */
 static struct thsi_actor *await_work(struct thsi_worker *worker)
 {
-    static const struct thsi_parking_calls calls = { next_elsewhere, has_backlog, sleep_parked };
+    static const struct thsi_parking_calls calls = { look_around, has_backlog, sleep_parked };
     struct thsi_parking *shared = node_of(worker)->shared;
     bool more;
     struct thsi_actor *actor = thsi_parking_search(shared, &calls, worker, SEARCH_ROUNDS, &more);
@@ -278,6 +358,23 @@ static void init(struct thsi_worker *worker, struct ths_node *node, unsigned ind
     (void)pthread_mutex_init(&worker->wheel_lock, NULL);
     thsi_wheel_init(&worker->wheel, thsi_now_ns(node));
     atomic_init(&worker->wheel_due_ns, UINT64_MAX);
+}
+
+void thsi_workers_leave_poller(struct ths_node *node)
+{
+    for (unsigned i = 0; i < node->workers_count; i++) {
+        /* Sequentially consistent: see thsi_polling_begin; it also acquires what the worker did inside. */
+        while (atomic_load_explicit(&node->workers[i].polling.inside, memory_order_seq_cst) != THSI_POLLING_NOT)
+            (void)sched_yield();
+    }
+    /* Sequentially consistent: see thsi_node_poke. */
+    while (atomic_load_explicit(&node->poking, memory_order_seq_cst) != 0)
+        (void)sched_yield();
+}
+
+void thsi_workers_nudge(struct ths_node *node)
+{
+    wake_one(node, NULL);
 }
 
 enum ths_err thsi_workers_start(struct ths_node *node, unsigned count, bool pin)

@@ -11,6 +11,7 @@
 
 #include "node/exec.h"
 #include "node/parking.h"
+#include "node/poller.h"
 #include "node/pool.h"
 #include "node/table.h"
 #include "node/timer_wheel.h"
@@ -52,6 +53,12 @@ THS_MUST_CHECK enum ths_err thsi_workers_start(struct ths_node *node, unsigned c
 void thsi_workers_join(struct ths_node *node);
 /* Free what they own; after all contexts are idle. */
 void thsi_workers_fini(struct ths_node *node);
+
+/* Wait until no worker is inside a poller that is in its place no more, and that was poked, and nobody pokes it any more.
+ * Thread: not a worker. */
+void thsi_workers_leave_poller(struct ths_node *node);
+/* Wake a worker, if one is parked and none searches, so that it may take the network over. Thread: any. */
+void thsi_workers_nudge(struct ths_node *node);
 
 /* The worker's context and counters. */
 struct ths_ctx *thsi_worker_ctx(struct thsi_worker *worker);

@@ -304,6 +304,21 @@ static void name_on_another_node_is_found(void **state)
     assert_noted("alice: heard OK found bob\nalice: heard NOT_FOUND\n");
 }
 
+/* Workers without work look after the network; b's only one has none to spare now. */
+static void network_is_looked_after_while_every_worker_is_busy(void **state)
+{
+    ths_ref alice = puppet_on(0, "alice"), bob = puppet_on(1, "bob");
+    struct probe_gate gate = PROBE_GATE_INIT;
+
+    (void)state;
+    puppet_hold(nodes[1], bob, &gate);
+    puppet_do(nodes[0], alice, looks_up, "bob@b");
+    assert_noted("alice: heard OK found bob\n");
+    puppet_do(nodes[0], alice, looks_up, "nobody@b");
+    assert_noted("alice: heard OK found bob\nalice: heard NOT_FOUND\n");
+    probe_gate_open(&gate);
+}
+
 static void registered_behaviour_is_spawned_on_another_node(void **state)
 {
     ths_ref alice = puppet_on(0, "alice");
@@ -431,6 +446,7 @@ int main(void)
         TEST(monitor_of_a_remote_actor_that_is_not_there_answers_at_once),
         TEST(link_across_nodes_takes_the_other_along),
         TEST(name_on_another_node_is_found),
+        TEST(network_is_looked_after_while_every_worker_is_busy),
         TEST(registered_behaviour_is_spawned_on_another_node),
         TEST(group_spans_nodes_and_is_told_with_one_call),
         TEST(entries_of_a_lost_node_go_before_its_downs_and_the_member_event),
