@@ -1,0 +1,87 @@
+/* History: what happened in one run of the chaos test, in the order in which it happened.
+ *
+ * The actors of the test write it (chaos.c); the checker reads it afterwards (checker.c) and knows nothing else of the code
+ * under test. Lives are numbered from 1; a life is one spawn of an actor, its restarts included. */
+
+#ifndef THS_TESTS_LIB_HISTORY_H
+#define THS_TESTS_LIB_HISTORY_H
+
+#include "thiasos/thiasos.h"
+
+enum {
+    HISTORY_LIVES = 2048,
+    HISTORY_NAMES = 9, /* 0 stands for none */
+    HISTORY_KEEPER = 1 /* the life that watches all others */
+};
+
+enum history_kind {
+    HISTORY_SPAWNED,      /* life by other (0: outside); code: enum ths_err; number: name */
+    HISTORY_STARTED,      /* life, incarnation; code 1: its state was not zero; other: the life whose place as a child it takes */
+    HISTORY_ENDED,        /* life, incarnation; code: reason; number: cause */
+    HISTORY_SENT,         /* life to other; number in its pair; code: enum ths_err */
+    HISTORY_RECEIVED,     /* life from other; number in its pair */
+    HISTORY_STRAY,        /* life got what was for other */
+    HISTORY_ASKED,        /* life asks other; number of the ask, timeout_ms in extra */
+    HISTORY_SERVED,       /* life handles ask number of other; code: enum ths_err of its second reply */
+    HISTORY_ANSWERED,     /* life, incarnation; number of the ask; code: enum ths_err; extra: the number in the reply */
+    HISTORY_LINKED,       /* life to other */
+    HISTORY_UNLINKED,
+    HISTORY_TRAPS,        /* life; code: on or off */
+    HISTORY_EXITED,       /* life hears of the end of other; code: reason */
+    HISTORY_MONITORED,    /* life watches other; number: of the monitor, unique in the life */
+    HISTORY_DEMONITORED,
+    HISTORY_DOWN,         /* life hears of other; code: reason; number */
+    HISTORY_TIMER_SET,    /* life, incarnation; number of the timer; extra: delay_ms */
+    HISTORY_TIMER_CANCELLED,
+    HISTORY_TIMER_FIRED,
+    HISTORY_ORDERED,      /* life is to end with code (enum ths_reason), by itself or by order; number: cause */
+    HISTORY_SUPERVISED,   /* number: of the supervisor */
+    HISTORY_SUPERVISOR_ORDERED, /* it is to end; extra 1: everything had settled before */
+    HISTORY_SUPERVISOR_ENDED,   /* code: reason */
+    HISTORY_KINDS
+};
+
+struct history_event {
+    uint64_t at_ns;
+    uint32_t life, other, incarnation, number, extra;
+    uint8_t kind, code;
+};
+
+struct history_life {
+    ths_ref ref;
+    uint32_t supervisor; /* 0: none */
+    uint32_t place;      /* among its children, from 0 */
+    uint32_t name;       /* 0: none */
+};
+
+enum { HISTORY_CHILDREN = 4, HISTORY_SUPERVISORS = 64 };
+
+struct history_supervisor {
+    ths_ref ref;
+    enum ths_strategy strategy;
+    unsigned restarts, within_ms;
+    uint32_t children[HISTORY_CHILDREN]; /* their first lives */
+    unsigned children_count;
+};
+
+struct history {
+    uint64_t seed;
+    struct history_life lives[HISTORY_LIVES];
+    struct history_supervisor supervisors[HISTORY_SUPERVISORS];
+    uint32_t lives_count, supervisors_count; /* numbers below are in use; 0 is not */
+    struct history_event *events;
+    size_t count, cap;
+};
+
+/* An empty one, keeping its memory. / Free that. */
+void history_reset(struct history *history, uint64_t seed);
+void history_free(struct history *history);
+
+/* Append; a failure of memory ends the program. */
+void history_add(struct history *history, struct history_event event);
+
+/* Write to the standard error output those of the events up to @to that have to do with the lives @a and @b, the last 60, or
+ * the last 12 of all when @a is 0. */
+void history_print(const struct history *history, size_t to, uint32_t a, uint32_t b);
+
+#endif /* THS_TESTS_LIB_HISTORY_H */
