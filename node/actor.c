@@ -7,6 +7,7 @@
 
 #include "node/life.h"
 #include "node/node.h"
+#include "node/quiet.h"
 #include "node/send.h"
 #include "node/start.h"
 #include "node/timers.h"
@@ -59,7 +60,9 @@ void thsi_actor_begin(struct ths_ctx *ctx)
 
     assert(actor->phase == THSI_PHASE_STARTING);
     thsi_actor_set_phase(actor, THSI_PHASE_RUNNING);
-    if (actor->dispatch->started)
+    if (!thsi_quiet_begin(ctx))
+        ths_fail(ctx, "no memory for the idle timeout");
+    if (actor->dispatch->started && !ctx->ending)
         actor->dispatch->started(ctx, actor->state, &started);
     if (start && !ctx->ending) {
         ctx->message = start;
@@ -142,6 +145,13 @@ static bool must_wait(const struct thsi_actor *actor, struct thsi_message *messa
     return actor->phase == THSI_PHASE_HALTED && (message->counted || thsi_actor_is_heard(actor, message));
 }
 
+/* What few actors do before a message is handled. */
+static void run_hooks(struct ths_ctx *ctx, struct thsi_message *message)
+{
+    if (ctx->actor->hooks & THSI_HOOK_QUIET)
+        thsi_quiet_before(ctx, message);
+}
+
 static void handle(struct ths_ctx *ctx, struct thsi_message *message)
 {
     struct thsi_actor *actor = ctx->actor;
@@ -153,11 +163,14 @@ static void handle(struct ths_ctx *ctx, struct thsi_message *message)
         thsi_actor_undeliverable(ctx, message, THS_GONE);
     } else if (must_wait(actor, message)) {
         append_inner(actor, message);
-    } else if (!message->counted) {
-        thsi_actor_signal(ctx, message);
     } else {
-        handle_data(ctx, message);
-        return;
+        if (actor->hooks != THSI_HOOKS_NONE)
+            run_hooks(ctx, message);
+        if (message->counted) {
+            handle_data(ctx, message);
+            return;
+        }
+        thsi_actor_signal(ctx, message);
     }
     if (ctx->ending)
         thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);

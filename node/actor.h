@@ -42,7 +42,8 @@ enum {
 /* Bits of thsi_actor.hooks: what few actors have and the turn must not forget. Consumer's. While it is 0 a message takes
  * the short way; every bit has its line here. */
 enum {
-    THSI_HOOKS_NONE = 0
+    THSI_HOOKS_NONE = 0,
+    THSI_HOOK_QUIET = 1 /* a silence is waited for (quiet.h) */
 };
 
 struct thsi_rare;

@@ -7,6 +7,7 @@
 
 #include "node/life.h"
 #include "node/node.h"
+#include "node/quiet.h"
 #include "node/send.h"
 #include "node/timers.h"
 #include "thiasos/lifecycle.h"
@@ -96,6 +97,7 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
     ctx->veto = THSI_VETO_NONE;
     thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
+    thsi_quiet_end(ctx);
     thsi_actor_free_state(ctx, actor);
 }
 

@@ -69,7 +69,7 @@ static bool arm(struct ths_ctx *ctx, struct thsi_asking *asking, uint64_t now_ns
         asking->timer = thsi_timer_start(ctx, deadline_ns - now_ns, 0, NULL, NULL);
         if (!asking->timer)
             return false;
-        asking->timer->ask = true;
+        asking->timer->rings = thsi_asks_due;
     }
     asking->timer_ns = deadline_ns;
     return true;

@@ -44,6 +44,12 @@ static bool wish_end(struct ths_ctx *ctx, enum ths_reason reason)
     return true;
 }
 
+void thsi_wish_end(struct ths_ctx *ctx, enum ths_reason reason, const char *text)
+{
+    if (wish_end(ctx, reason))
+        (void)snprintf(ctx->end_text, sizeof ctx->end_text, "%s", text);
+}
+
 void ths_stop(struct ths_ctx *ctx)
 {
     (void)wish_end(ctx, THS_REASON_NORMAL);
@@ -114,7 +120,7 @@ void ths_cancel(struct ths_ctx *ctx, ths_timer_id id)
     struct thsi_rare *rare = ctx->actor ? ctx->actor->rare : NULL;
     struct thsi_timer *timer = rare ? rare->timers : NULL;
 
-    while (timer && (timer->ask || timer->id != id.value))
+    while (timer && timer->id != id.value)
         timer = timer->next;
     if (timer)
         thsi_timer_cancel(ctx, timer);

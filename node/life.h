@@ -22,7 +22,17 @@ struct thsi_awaiter {
     uint64_t id; /* of the ask; 0: nobody waits */
 };
 
+/* A silence that is waited for. */
+struct thsi_quiet {
+    uint64_t limit_ns;        /* 0: none */
+    uint64_t since_ns;        /* when it was set, or last came true */
+    struct thsi_timer *timer; /* of this incarnation */
+};
+
 struct thsi_life {
+    struct thsi_quiet idle;         /* ends the actor; limit_ns is of all incarnations */
+    struct thsi_quiet receive;      /* is told to it */
+    uint64_t heard_ns;              /* when the last message was taken up, while either is waited for */
     struct thsi_awaiter awaiter;    /* until the start is over */
     struct thsi_stop_asker *askers; /* oldest first */
 };

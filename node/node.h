@@ -224,6 +224,9 @@ void thsi_outside_started(struct ths_node *node, uint64_t id, enum ths_err err, 
 /* The node stops: tell @whom to end. @ctx is entered. */
 void thsi_tell_stopping(struct ths_ctx *ctx, ths_ref whom);
 
+/* As ths_stop and the like: the running actor is to end after this handler. */
+void thsi_wish_end(struct ths_ctx *ctx, enum ths_reason reason, const char *text);
+
 /* Fill node->runtime (runtime.c). */
 void thsi_runtime_init(struct ths_node *node);
 

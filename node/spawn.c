@@ -19,14 +19,20 @@ struct order {
     ths_ref supervisor;         /* nobody: none */
     uint32_t child;
     struct thsi_awaiter awaiter; /* of its start */
+    uint64_t idle_ms;
     ths_ref linked, watched_by; /* nobody: none */
     uint64_t monitor;
 };
 
+static bool has_life(const struct order *order)
+{
+    return order->awaiter.id != 0 || order->idle_ms > 0;
+}
+
 static bool needs_rare(const struct order *order)
 {
     return order->name || order->start.type || !ths_ref_is_nobody(order->supervisor) ||
-           order->awaiter.id != 0 || !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
+           has_life(order) || !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
 }
 
 /* Everything that takes memory, before anybody can know the actor. On failure the caller gives the slot back. */
@@ -39,12 +45,13 @@ static enum ths_err fill_rare(struct ths_ctx *ctx, struct thsi_actor *actor, con
         return THS_NOMEM;
     rare->supervisor = order->supervisor;
     rare->child = order->child;
-    if (order->awaiter.id != 0) {
+    if (has_life(order)) {
         struct thsi_life *life = thsi_life_of(ctx, actor);
 
         if (!life)
             return THS_NOMEM;
         life->awaiter = order->awaiter;
+        life->idle.limit_ns = order->idle_ms * 1000000u;
     }
     if (order->start.type)
         err = thsi_message_create(ctx->pool, &order->start, &rare->start);
@@ -225,6 +232,7 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
         .name = options->name,
         .mailbox = options->mailbox,
         .trap_exits = options->trap_exits,
+        .idle_ms = options->idle_ms,
         .waited = waited,
         .start = { .kind = THSI_TELL, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY,
                    .type = options->start.type, .body = options->start.body },

@@ -9,7 +9,7 @@ static size_t body_offset(void)
     return (sizeof(struct thsi_timer) + 7) & ~(size_t)7;
 }
 
-static void *body_of(struct thsi_timer *timer)
+void *thsi_timer_body(struct thsi_timer *timer)
 {
     return (char *)timer + body_offset();
 }
@@ -68,7 +68,7 @@ static struct thsi_timer *make(struct ths_ctx *ctx, const struct thsi_type_info 
     timer->entry = (struct thsi_timer_entry){ .next = NULL };
     timer->info = info;
     if (info)
-        thsi_message_copy(info, body_of(timer), body);
+        thsi_message_copy(info, thsi_timer_body(timer), body);
     return timer;
 }
 
@@ -89,7 +89,7 @@ struct thsi_timer *thsi_timer_start(struct ths_ctx *ctx, uint64_t delay_ns, uint
     timer->actor = ctx->actor;
     timer->id = ++rare->next_id;
     timer->period_ns = period_ns;
-    timer->ask = false;
+    timer->rings = NULL;
     timer->cancelled = false;
     list(rare, timer);
     arm(timer, delay_ns < UINT64_MAX - now_ns ? now_ns + delay_ns : UINT64_MAX);
@@ -154,7 +154,7 @@ static void run_periodic(struct ths_ctx *ctx, struct thsi_timer *timer)
     uint64_t deadline_ns = timer->entry.deadline_ns + timer->period_ns;
     uint64_t now_ns;
 
-    (void)thsi_actor_call(ctx, timer->info, body_of(timer));
+    (void)thsi_actor_call(ctx, timer->info, thsi_timer_body(timer));
     if (timer->cancelled) {
         free_timer(ctx, timer);
         return;
@@ -178,11 +178,11 @@ void thsi_timer_arrived(struct ths_ctx *ctx, struct thsi_timer *timer)
         run_periodic(ctx, timer);
         return;
     }
-    if (timer->ask) {
-        thsi_asks_due(ctx, timer);
+    if (timer->rings) {
+        timer->rings(ctx, timer);
         return;
     }
     unlist(rare, timer);
-    (void)thsi_actor_call(ctx, timer->info, body_of(timer));
+    (void)thsi_actor_call(ctx, timer->info, thsi_timer_body(timer));
     free_timer(ctx, timer);
 }

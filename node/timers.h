@@ -14,9 +14,9 @@ struct thsi_timer {
     struct thsi_timer *next, *prev;   /* of the actor */
     struct thsi_worker *home;
     struct thsi_actor *actor;
-    uint64_t id;
+    uint64_t id;                      /* drawn by its actor; nobody is told those of the runtime */
     uint64_t period_ns;               /* 0: once */
-    bool ask;                         /* rings for the asks of its actor (ask.c) */
+    void (*rings)(struct ths_ctx *ctx, struct thsi_timer *timer); /* takes it when it has arrived; NULL: it is a message */
     bool cancelled;                   /* fired before it was cancelled */
     const struct thsi_type_info *info;
     /* the body of the message, aligned to 8, follows */
@@ -32,9 +32,12 @@ void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer);
 /* Have @timer of the running actor ring at @deadline_ns, which is earlier than it would. One that has fired is on its way. */
 void thsi_timer_hasten(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns);
 
-/* For an ask's timer that has arrived: have it ring again / it is not needed any more (takes it). */
+/* For one with `rings` that has arrived: have it ring again / it is not needed any more (takes it). */
 void thsi_timer_again(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns);
 void thsi_timer_done(struct ths_ctx *ctx, struct thsi_timer *timer);
+
+/* Its body. */
+void *thsi_timer_body(struct thsi_timer *timer);
 
 /* Cancel all timers of the running actor. */
 void thsi_timers_drop(struct ths_ctx *ctx);

@@ -250,6 +250,7 @@ struct ths_spawn_options {
     bool link;                 /* with the spawner; only from a handler */
     bool monitor;              /* by the spawner; only from a handler */
     bool trap_exits;
+    uint32_t idle_ms;          /* ends NORMAL when nothing came for so long, see ths_receive_timeout; 0: never */
     char thsp_end;
 };
 

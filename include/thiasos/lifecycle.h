@@ -31,6 +31,9 @@ THS_MESSAGE(ths_spawned, "ths.spawned", 1, ref(who))
 /* Answer of ths_stop_then: it has ended (enum ths_reason). */
 THS_MESSAGE(ths_stopped, "ths.stopped", 1, ref(who), u8(reason), string(text))
 
+/* Nothing came for so long: see ths_receive_timeout. */
+THS_MESSAGE(ths_idle, "ths.idle", 1, u64(ms))
+
 /* Tells to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err). */
 THS_MESSAGE(ths_undelivered, "ths.undelivered", 1, ref(to), u32(err), u64(count))
 

@@ -62,6 +62,18 @@ struct ths_stop_options {
  * stop (its own wish, a failure, a link, its supervisor, the node's stop), or not called from ths_stopping. */
 THS_API enum ths_err ths_veto(struct ths_ctx *ctx);
 
+/* ---- By the clock ----------------------------------------------------------------------- */
+
+/* End the running actor @ms from now with NORMAL, SHUTDOWN or CRASHED, unless the timer is cancelled (ths_cancel) or this
+ * incarnation ends before. 0: another reason, no memory, or not from a handler. */
+THS_API ths_timer_id ths_exit_after(struct ths_ctx *ctx, uint64_t ms, enum ths_reason reason);
+
+/* Have a ths_idle come when nothing came for @ms, and again after each @ms more. What comes is a tell, an ask, an answer, a
+ * ths_down or ths_exited; timers do not count. Time runs from when the last one was taken up. A new call replaces the last;
+ * 0 ends it, as does the end of this incarnation. With the spawn option .idle_ms the actor ends NORMAL in the same case.
+ * Only from a handler. Errors: NOMEM, INVALID (not from a handler, or too long): then there is none. */
+THS_API enum ths_err ths_receive_timeout(struct ths_ctx *ctx, uint64_t ms);
+
 /* ---- What the macros call --------------------------------------------------------------- */
 
 THS_API enum ths_err thsp_stop_actor(struct ths_ctx *ctx, ths_ref whom, const struct ths_stop_options *options);

@@ -4,7 +4,7 @@
  *   actor.h       behaviours, spawn, tell, ask, reply, timers, links, monitors
  *   lifecycle.h   messages that the runtime sends
  *   start.h       starts that may fail
- *   stop.h        stop, drain, veto
+ *   stop.h        stop, drain, veto; ends and messages after a time of silence
  *   node.h        start and stop a node, wait for actors
  *   supervisor.h  children that are restarted, here or on other nodes
  *   cluster.h     join other nodes; members
