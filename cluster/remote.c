@@ -317,7 +317,8 @@ static void answer_parked(struct thsi_remote *remote, const struct thsi_envelope
 {
     struct thsi_signal answer = {
         .from = { uid, envelope->to.slot, envelope->to.generation },
-        .to = { remote->runtime->uid, envelope->from.slot, envelope->from.generation },
+        .to = { envelope->asker_node ? envelope->asker_node : remote->runtime->uid, envelope->from.slot,
+                envelope->from.generation },
         .id = envelope->id,
         .err = THS_UNKNOWN_NODE,
         .reason = THS_REASON_NODE_LOST,

@@ -25,7 +25,8 @@ struct receiving {
  * the loss of the link say the rest. */
 static void answer(struct thsi_remote *remote, const struct thsi_signal *signal)
 {
-    enum ths_err err = thsi_remote_send(remote, signal);
+    bool here = signal->to.node == remote->runtime->uid; /* whose request came back to its own node */
+    enum ths_err err = here ? remote->runtime->deliver(remote->runtime, signal) : thsi_remote_send(remote, signal);
 
     (void)err;
 }
@@ -345,6 +346,8 @@ static enum ths_err receive_signal(struct receiving *at)
     signal.body = body;
     if (signal.kind == THSI_ASK && !signal.type && refused == THS_OK)
         return THS_MALFORMED;
+    if (at->envelope.asker_node != 0)
+        signal.from.node = at->envelope.asker_node; /* passed on for an asker elsewhere, or here */
     if (refused != THS_OK && signal.kind == THSI_REPLY) {
         signal.err = refused;
     } else if (refused != THS_OK) {

@@ -10,7 +10,7 @@
 
 static_assert((int)THSI_RECORD_TELL == THSI_TELL && (int)THSI_RECORD_REPLY == THSI_REPLY &&
               (int)THSI_RECORD_DOWN == THSI_DOWN && (int)THSI_RECORD_SPAWN == THSI_SPAWN &&
-              (int)THSI_RECORD_REFUSED == THSI_REFUSED && (int)THSI_RECORD_DRAIN == THSI_DRAIN, "a signal's kind is its record's");
+              (int)THSI_RECORD_REFUSED == THSI_REFUSED && (int)THSI_RECORD_MOVED == THSI_MOVED, "a signal's kind is its record's");
 
 /* ---- Types ------------------------------------------------------------------------------ */
 
@@ -140,8 +140,8 @@ static uint64_t stop_remaining_ms(struct ths_env *env, uint64_t deadline_ns)
     return deadline_ns != UINT64_MAX && left_ms == 0 ? 1 : left_ms;
 }
 
-static void fill(struct ths_env *env, const struct thsi_signal *signal, const struct thsi_type_info *info,
-                 struct thsi_envelope *envelope)
+static void fill(struct ths_env *env, uint64_t uid, const struct thsi_signal *signal,
+                 const struct thsi_type_info *info, struct thsi_envelope *envelope)
 {
     *envelope = (struct thsi_envelope){
         .kind = (enum thsi_record_kind)signal->kind,
@@ -161,6 +161,8 @@ static void fill(struct ths_env *env, const struct thsi_signal *signal, const st
         .type = info,
         .body = signal->body,
     };
+    if (signal->kind == THSI_ASK && signal->from.node != uid) /* passed on */
+        envelope->asker_node = signal->from.node;
     if (has_deadline(signal->kind))
         envelope->remaining_ms = remaining_ms(env, signal->deadline_ns);
     else if (signal->kind == THSI_STOP)
@@ -211,7 +213,7 @@ enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_sign
     assert(signal->to.node != remote->runtime->uid);
     if (err != THS_OK)
         return err;
-    fill(remote->runtime->env, signal, info, &envelope);
+    fill(remote->runtime->env, remote->runtime->uid, signal, info, &envelope);
     err = thsi_remote_lock_or_park(remote, signal->to.node, &peer);
     return err == THS_OK ? put(remote, peer, &envelope) : err;
 }

@@ -116,6 +116,21 @@ static enum ths_err pack_spawn(const struct thsi_envelope *envelope, uint32_t wi
     return err == THS_OK ? pack_body(envelope, packer) : err;
 }
 
+/* A request that was passed on says behind its body where its asker is. */
+static enum ths_err pack_ask(const struct thsi_envelope *envelope, uint32_t with_body, struct thsi_packer *packer)
+{
+    bool passed_on = with_body && envelope->asker_node != 0;
+    enum ths_err err;
+
+    begin_pair(envelope, 8 + with_body + passed_on, packer);
+    thsi_pack_u64(packer, envelope->id);
+    pack_remaining(envelope->remaining_ms, packer);
+    err = pack_body(envelope, packer);
+    if (err == THS_OK && passed_on)
+        thsi_pack_u64(packer, envelope->asker_node);
+    return err;
+}
+
 static enum ths_err pack_group_tell(const struct thsi_envelope *envelope, uint32_t with_body,
                                     struct thsi_packer *packer)
 {
@@ -173,10 +188,7 @@ enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct ths
         begin_pair(envelope, 6 + with_body, packer);
         return pack_body(envelope, packer);
     case THSI_RECORD_ASK:
-        begin_pair(envelope, 8 + with_body, packer);
-        thsi_pack_u64(packer, envelope->id);
-        pack_remaining(envelope->remaining_ms, packer);
-        return pack_body(envelope, packer);
+        return pack_ask(envelope, with_body, packer);
     case THSI_RECORD_REPLY:
         return pack_reply(envelope, with_body, packer);
     case THSI_RECORD_LOOKUP:
@@ -421,8 +433,14 @@ enum ths_err thsi_envelope_unpack_body(struct thsi_envelope *envelope, struct th
     enum ths_err err = THS_OK;
 
     *body = NULL;
-    if (type && has_field(envelope))
-        err = thsi_schema_unpack(type, unpacker, arena, body);
+    if (has_field(envelope)) {
+        if (type)
+            err = thsi_schema_unpack(type, unpacker, arena, body);
+        else
+            thsi_unpack_skip(unpacker);
+    }
+    if (err == THS_OK && envelope->kind == THSI_RECORD_ASK)
+        envelope->asker_node = take_u64(envelope, unpacker);
     if (err == THS_OK)
         err = skip_rest(envelope, unpacker);
     if (err != THS_OK)

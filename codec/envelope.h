@@ -2,7 +2,8 @@
  *
  * A record is one msgpack array whose first element is its kind; PROTOCOL.md lists the fields of each. Fields are
  * only ever appended: a longer record's unknown rest is skipped, a shorter one's missing fields are zero. Actors are
- * named by slot and generation alone; which nodes are meant follows from the link: nobody can speak for another node.
+ * named by slot and generation alone; which nodes are meant follows from the link, but for the asker of a request that was
+ * passed on.
  *
  * Unpacking comes in two steps because a body can only be read by its type: thsi_envelope_unpack reads up to the
  * body, then the caller, who knows what the type number stands for, reads or skips it. Pure. */
@@ -15,7 +16,7 @@
 #include "codec/unpack.h"
 #include "node/base/message_table.h"
 
-/* Kinds 1 to 19 are those of enum thsi_signal_kind; the numbers are repeated here because codec/ does not see node/. */
+/* Kinds 1 to 21 are those of enum thsi_signal_kind; the numbers are repeated here because codec/ does not see node/. */
 enum thsi_record_kind {
     THSI_RECORD_TELL = 1,
     THSI_RECORD_ASK = 2,
@@ -36,6 +37,8 @@ enum thsi_record_kind {
     THSI_RECORD_REFUSED = 17,
     THSI_RECORD_STOP = 18,
     THSI_RECORD_DRAIN = 19,
+    THSI_RECORD_CANCEL = 20,
+    THSI_RECORD_MOVED = 21,
     THSI_RECORD_TYPE = 32,         /* what a type number of this direction stands for */
     THSI_RECORD_TYPE_REFUSED = 33, /* the other side does not know it so */
     THSI_RECORD_GROUP_TELL = 34,   /* one body for several actors */
@@ -63,6 +66,7 @@ struct thsi_envelope {
     uint64_t id;                   /* request, monitor; REFUSED: how many */
     uint64_t remaining_ms;         /* until a request's deadline; of a control record: STOP's, 0 for none */
     uint64_t fence;
+    uint64_t asker_node;           /* ASK: uid of the node of `from`; 0: the sender's. Behind the body */
     uint64_t fingerprint;          /* TYPE, TYPE_REFUSED */
     uint32_t version;              /* TYPE, TYPE_REFUSED */
     uint32_t incarnation, child, mailbox;
@@ -85,7 +89,7 @@ static inline bool thsi_envelope_is_control(enum thsi_record_kind kind)
 {
     return (kind >= THSI_RECORD_LINK && kind <= THSI_RECORD_KILL) ||
            (kind >= THSI_RECORD_HALTED && kind <= THSI_RECORD_FINISH) || kind == THSI_RECORD_STOP ||
-           kind == THSI_RECORD_DRAIN;
+           kind == THSI_RECORD_DRAIN || kind == THSI_RECORD_CANCEL || kind == THSI_RECORD_MOVED;
 }
 
 /* Append one record. An overflow shows in @packer. @envelope is borrowed.
@@ -99,8 +103,8 @@ THS_MUST_CHECK
 enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
                                   struct thsi_arena *arena);
 
-/* Read the body of the record just unpacked, whose type_number is not 0, into @arena, as @type says, and skip what
- * a newer peer appended. Lends *@body until the arena is reset. With @type NULL the body is skipped.
+/* Read the body of the record just unpacked, whose type_number is not 0, into @arena, as @type says, and what an ASK
+ * has behind it, and skip what a newer peer appended. Lends *@body until the arena is reset. With @type NULL the body is skipped.
  * Errors: MALFORMED, TOO_BIG; *@body is then NULL. */
 THS_MUST_CHECK
 enum ths_err thsi_envelope_unpack_body(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,

@@ -8,6 +8,7 @@
 #include "node/life.h"
 #include "node/node.h"
 #include "node/quiet.h"
+#include "node/requests.h"
 #include "node/send.h"
 #include "node/start.h"
 #include "node/timers.h"
@@ -109,19 +110,9 @@ struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor)
 
 /* ---- One message ------------------------------------------------------------------------ */
 
-/* Whether nobody waits for the answer to this request: its asker has ended, or its deadline has passed. */
-static bool is_expired(struct ths_ctx *ctx, struct thsi_message *message)
-{
-    uint64_t deadline_ns = thsi_message_ask(message)->deadline_ns;
-
-    if (message->from.node == ctx->node->uid && !thsi_ask_find(&ctx->node->asks, thsi_message_ask(message)->id))
-        return true;
-    return deadline_ns != UINT64_MAX && deadline_ns <= thsi_now_ns(ctx->node);
-}
-
 static void handle_data(struct ths_ctx *ctx, struct thsi_message *message)
 {
-    if (message->kind == THSI_ASK && is_expired(ctx, message)) {
+    if (message->kind == THSI_ASK && thsi_request_is_over(ctx, message)) {
         thsi_actor_undeliverable(ctx, message, THS_EXPIRED);
         return;
     }
@@ -135,6 +126,8 @@ static void handle_data(struct ths_ctx *ctx, struct thsi_message *message)
     /* A crash answers the request at hand: before it is forgotten. */
     if (ctx->ending)
         thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
+    if (message->kind == THSI_ASK && !ctx->answered)
+        thsi_request_keep(ctx);
     ctx->message = NULL;
     thsi_message_free(ctx->pool, message);
 }

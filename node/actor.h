@@ -16,6 +16,7 @@
 
 #include "node/deadlines.h"
 #include "node/dispatch.h"
+#include "node/held.h"
 #include "node/mailbox.h"
 #include "thiasos/actor.h"
 
@@ -107,6 +108,7 @@ struct thsi_rare {
     struct thsi_relation *watchers;   /* other watches this actor */
     struct thsi_timer *timers;
     struct thsi_asking asking;
+    struct thsi_held_table held;      /* requests that it has taken and not answered */
     uint64_t next_id;                 /* of monitors, timers */
     ths_ref supervisor;               /* nobody: none */
     uint32_t child;                   /* index there */

@@ -8,6 +8,7 @@
 #include "node/life.h"
 #include "node/node.h"
 #include "node/quiet.h"
+#include "node/requests.h"
 #include "node/send.h"
 #include "node/timers.h"
 #include "thiasos/lifecycle.h"
@@ -95,6 +96,7 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
         actor->dispatch->finally(ctx, actor->state, &finally);
     ctx->ending = false; /* what these two wished is overtaken */
     ctx->veto = THSI_VETO_NONE;
+    thsi_requests_end(ctx, reason == THS_REASON_CRASHED ? THS_CRASHED : THS_GONE);
     thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
     thsi_quiet_end(ctx);

@@ -4,6 +4,7 @@
 
 #include "node/life.h"
 #include "node/node.h"
+#include "node/requests.h"
 #include "node/send.h"
 #include "node/supervisor_actor.h"
 #include "node/timers.h"
@@ -17,6 +18,8 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
         .to = { ctx->node->uid, ctx->actor->slot, message->generation },
     };
 
+    if (message->kind == THSI_CANCEL)
+        thsi_cancels_forget(&ctx->node->cancels, message->from, thsi_message_control(message)->id);
     if (message->kind == THSI_ASK)
         signal.id = thsi_message_ask(message)->id;
     else if (message->kind == THSI_MONITOR || message->kind == THSI_STOP)
@@ -190,6 +193,13 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
         if (is_supervisor(actor, message->from))
             thsi_actor_end(ctx, THS_REASON_SHUTDOWN, "", true);
         break;
+    case THSI_CANCEL:
+        thsi_cancels_forget(&ctx->node->cancels, message->from, control->id);
+        thsi_request_cancelled(ctx, message->from, control->id);
+        break;
+    case THSI_MOVED:
+        thsi_ask_moved(ctx, control->id, message->from, control->text);
+        break;
     case THSI_REFUSED:
         refused(ctx, message->from, control);
         break;
@@ -209,8 +219,8 @@ bool thsi_actor_is_heard(const struct thsi_actor *actor, struct thsi_message *me
 {
     if (message->kind == THSI_DOWN)
         return thsi_message_control(message)->id != THSI_SUPERVISOR_MONITOR;
-    if (message->kind == THSI_DRAIN)
-        return true; /* the next incarnation goes on with it */
+    if (message->kind == THSI_DRAIN || message->kind == THSI_CANCEL)
+        return true; /* the next incarnation goes on with it; a cancel stays behind its request */
     return message->kind == THSI_EXIT && actor->trap_exits && thsi_message_control(message)->id == 0;
 }
 

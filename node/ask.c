@@ -1,4 +1,4 @@
-/* Asks: the open ones of an actor, their answers and their deadlines. */
+/* Asks: the open ones of an actor, their answers, their deadlines, and taking them back. */
 
 #include "node/ask.h"
 
@@ -7,6 +7,7 @@
 #include "node/node.h"
 #include "node/send.h"
 #include "node/timers.h"
+#include "thiasos/ask.h"
 
 enum { ASKS_MAX = 65536 }; /* open asks of one actor */
 
@@ -75,6 +76,19 @@ static bool arm(struct ths_ctx *ctx, struct thsi_asking *asking, uint64_t now_ns
     return true;
 }
 
+/* An inherited deadline is that of the request at hand. */
+static uint64_t deadline_of(const struct ths_ctx *ctx, uint64_t now_ns, unsigned timeout_ms)
+{
+    if (timeout_ms == THS_INHERIT) {
+        uint64_t ns = ctx->message && ctx->message->kind == THSI_ASK ? thsi_message_ask(ctx->message)->deadline_ns
+                                                                     : UINT64_MAX;
+        if (ns != UINT64_MAX)
+            return ns > now_ns ? ns : now_ns;
+        timeout_ms = THS_INHERIT_DEFAULT_MS;
+    }
+    return now_ns + (uint64_t)timeout_ms * 1000000u;
+}
+
 /* ---- Open and closed -------------------------------------------------------------------- */
 
 static struct thsi_ask_entry *open_ask(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to,
@@ -82,7 +96,7 @@ static struct thsi_ask_entry *open_ask(struct ths_ctx *ctx, ths_ref target, cons
 {
     struct thsi_rare *rare = thsi_actor_rare(ctx, ctx->actor);
     uint64_t now_ns = thsi_now_ns(ctx->node);
-    uint64_t deadline_ns = now_ns + (uint64_t)timeout_ms * 1000000u;
+    uint64_t deadline_ns = deadline_of(ctx, now_ns, timeout_ms);
     struct thsi_ask_entry *entry;
 
     if (!rare || rare->asking.count == ASKS_MAX || !arm(ctx, &rare->asking, now_ns, deadline_ns))
@@ -185,12 +199,43 @@ void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid)
     }
 }
 
+void thsi_ask_moved(struct ths_ctx *ctx, uint64_t id, ths_ref from, const char *to)
+{
+    struct thsi_ask_entry *entry = find_own(ctx, id);
+    ths_ref target;
+
+    if (!entry || !ths_ref_equal(entry->target, from) || ths_ref_parse(to, &target) != THS_OK)
+        return;
+    thsi_ask_set_target(entry, target);
+    thsi_foreign_note(ctx, target);
+}
+
+/* Close an ask before its answer came, and say so to who was asked. A node that was asked does not hold requests. */
+static void call_off(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+{
+    const struct thsi_signal cancel = { .kind = THSI_CANCEL, .from = thsi_actor_ref(ctx->node, ctx->actor),
+                                        .to = entry->target, .id = entry->last_id };
+
+    close_ask(ctx, entry);
+    if (cancel.to.generation != 0)
+        (void)thsi_send_signal(ctx, &cancel);
+}
+
+bool ths_ask_cancel(struct ths_ctx *ctx, ths_ask_id ask)
+{
+    struct thsi_ask_entry *entry = ctx->actor ? find_own(ctx, ask.value) : NULL;
+
+    if (entry)
+        call_off(ctx, entry);
+    return entry != NULL;
+}
+
 void thsi_asks_drop(struct ths_ctx *ctx)
 {
     struct thsi_ask_entry *entry;
 
     while ((entry = newest(ctx)) != NULL)
-        close_ask(ctx, entry);
+        call_off(ctx, entry);
     if (ctx->actor->rare)
         ctx->actor->rare->asking.timer = NULL; /* dropped with the other timers */
 }
@@ -220,17 +265,17 @@ void thsi_ask_fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, uns
 }
 
 /* What cannot be delivered is answered by thsi_send_signal; what cannot even be packed is not. */
-void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
-                     unsigned timeout_ms)
+uint64_t thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
+                         unsigned timeout_ms)
 {
     struct thsi_ask_entry *entry;
 
     if (!ctx->actor)
-        return; /* only a handler has a reply handler */
+        return 0; /* only a handler has a reply handler */
     entry = open_ask(ctx, signal->to, reply_to, timeout_ms);
     if (!entry) {
         fail(ctx, reply_to, 0, THS_TOO_MANY);
-        return;
+        return 0;
     }
     signal->id = entry->last_id;
     signal->from = thsi_actor_ref(ctx->node, ctx->actor);
@@ -240,32 +285,13 @@ void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const stru
         fail(ctx, reply_to, signal->id, THS_GONE);
     else
         (void)thsi_send_signal(ctx, signal);
+    return signal->id;
 }
 
-void thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,
-              const struct ths_reply_to *reply_to, unsigned timeout_ms)
+ths_ask_id thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,
+                    const struct ths_reply_to *reply_to, unsigned timeout_ms)
 {
     struct thsi_signal signal = { .kind = THSI_ASK, .to = to, .type = type, .body = body };
 
-    thsi_ask_signal(ctx, &signal, reply_to, timeout_ms);
-}
-
-enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *body)
-{
-    struct thsi_signal reply = { .kind = THSI_REPLY, .err = THS_OK, .type = type, .body = body };
-    enum ths_err err;
-
-    if (!ctx->actor || !ctx->message || ctx->message->kind != THSI_ASK || ctx->answered)
-        return THS_NO_ASK;
-    reply.from = thsi_actor_ref(ctx->node, ctx->actor);
-    reply.to = ctx->message->from;
-    reply.id = thsi_message_ask(ctx->message)->id;
-    err = thsi_send_signal(ctx, &reply);
-    ctx->answered = true;
-    if (err != THS_OK && err != THS_EXPIRED) { /* the asker hears why there is no reply */
-        reply.type = NULL;
-        reply.err = err;
-        (void)thsi_send_signal(ctx, &reply);
-    }
-    return err;
+    return (ths_ask_id){ thsi_ask_signal(ctx, &signal, reply_to, timeout_ms) };
 }

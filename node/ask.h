@@ -2,6 +2,7 @@
  *
  *     ask.c         the open asks of an actor: opening, answers, deadlines, the end
  *     ask_table.h   where their entries lie
+ *     requests.h    the other side: requests taken, answered, passed on
  *     ask_node.c    asks to nodes: looking up a name, starting an actor
  *     deadlines.h   which of them is due first
  *
@@ -19,9 +20,10 @@
 uint64_t thsi_ask_open(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to, unsigned timeout_ms);
 
 /* Open an ask and send @signal, which the caller filled but for from, id and, where it is the ask's, deadline. What cannot
- * be delivered or asked is answered; what cannot even be packed is not. Nothing happens outside of handlers. */
-void thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
-                     unsigned timeout_ms);
+ * be delivered or asked is answered; what cannot even be packed is not. Returns its id; 0: it was not opened, or
+ * this is no handler. */
+uint64_t thsi_ask_signal(struct ths_ctx *ctx, struct thsi_signal *signal, const struct ths_reply_to *reply_to,
+                         unsigned timeout_ms);
 
 /* Answer an ask that was not made, as thsi_ask_signal would answer it. */
 void thsi_ask_fail(struct ths_ctx *ctx, const struct ths_reply_to *reply_to, unsigned timeout_ms, enum ths_err err);
@@ -36,7 +38,10 @@ void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const
 /* The timer of the actor's asks rang. */
 void thsi_asks_due(struct ths_ctx *ctx, struct thsi_timer *timer);
 
-/* End all asks to node @uid with NODE_LOST / forget all asks. */
+/* @from, which has request @id, has passed it on to the actor whose ref is the text @to. */
+void thsi_ask_moved(struct ths_ctx *ctx, uint64_t id, ths_ref from, const char *to);
+
+/* End all asks to node @uid with NODE_LOST / take all asks back. */
 void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid);
 void thsi_asks_drop(struct ths_ctx *ctx);
 

@@ -12,6 +12,7 @@
 
 #include "node/actor.h"
 #include "node/ask_table.h"
+#include "node/cancels.h"
 #include "node/exec.h"
 #include "node/names.h"
 #include "node/pool.h"
@@ -107,6 +108,7 @@ struct ths_node {
     struct thsi_depot depot;
     struct thsi_table table;
     struct thsi_ask_table asks;
+    struct thsi_cancels cancels;
     struct thsi_injector injector;
     struct thsi_names names;
     struct thsi_names behaviours;       /* registered ones, by name */

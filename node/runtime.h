@@ -17,7 +17,8 @@ struct thsi_runtime {
     uint64_t uid;
     const char *name;
 
-    /* Hand in a signal that came from another node; signal->to.node is this node. Copies. It acts as if a local actor
+    /* Hand in a signal that came from another node; signal->to.node is this node; that of an answer to a
+     * request which was passed on may be any. Copies. It acts as if a local actor
      * `from` had sent it: answers (REPLY with an error, DOWN or EXIT no_actor) leave through the router by themselves. Only
      * a TELL that is refused here and now is the caller's to answer: it gathers such refusals by pair and reason into
      * one REFUSED. (A tell that is refused later, because the actor ended before it was handled, is answered from here.)

@@ -115,8 +115,8 @@ static enum ths_err route(struct ths_ctx *ctx, const struct thsi_signal *signal)
     return err;
 }
 
-/* What has to be known before an order lies in the mailbox: a kill acts ahead of the queue, a drain at once, and a stop has
- * a deadline. */
+/* What has to be known before an order lies in the mailbox: a kill acts ahead of the queue, a drain at once, a stop has
+ * a deadline, and a cancel spares the work on a request that still waits. */
 static enum ths_err deliver_order(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
 {
     ths_ref guard = THS_NOBODY;
@@ -126,11 +126,15 @@ static enum ths_err deliver_order(struct ths_ctx *ctx, struct thsi_actor *actor,
         thsi_mark_kill(actor, signal->to.generation);
     else if (signal->kind == THSI_DRAIN)
         thsi_drain_mark(actor, signal->to.generation);
-    else
+    else if (signal->kind == THSI_CANCEL && signal->from.node != ctx->node->uid)
+        thsi_cancels_note(&ctx->node->cancels, signal->from, signal->id);
+    else if (signal->kind == THSI_STOP)
         err = thsi_stop_guard(ctx, signal, &guard);
     if (err != THS_OK)
         return err;
     err = deliver(ctx, actor, signal);
+    if (err != THS_OK && signal->kind == THSI_CANCEL)
+        thsi_cancels_forget(&ctx->node->cancels, signal->from, signal->id);
     if (err != THS_OK && !ths_ref_is_nobody(guard)) {
         const struct thsi_signal kill = { .kind = THSI_KILL, .to = guard };
 
@@ -141,7 +145,7 @@ static enum ths_err deliver_order(struct ths_ctx *ctx, struct thsi_actor *actor,
 
 static bool is_order(enum thsi_signal_kind kind)
 {
-    return kind == THSI_KILL || kind == THSI_STOP || kind == THSI_DRAIN;
+    return kind == THSI_KILL || kind == THSI_STOP || kind == THSI_DRAIN || kind == THSI_CANCEL;
 }
 
 /* A reply that nobody here waits for any more: it never enters a mailbox. */

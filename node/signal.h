@@ -32,7 +32,9 @@ enum thsi_signal_kind {
     THSI_FINISH = 16,    /* supervisor to child: end for good, after halting if need be */
     THSI_REFUSED = 17,   /* to's tells to `from` were refused: err, count (id) */
     THSI_STOP = 18,      /* to is to end in order: text, deadline_ns, child (THSI_STOP_FORCE); id: from wants to hear of it */
-    THSI_DRAIN = 19      /* to is to take no more, to handle what it has, and to end */
+    THSI_DRAIN = 19,     /* to is to take no more, to handle what it has, and to end */
+    THSI_CANCEL = 20,    /* from waits no more for the answer of to: id */
+    THSI_MOVED = 21      /* from has passed on the request of to: id, text: the ref of who has it now */
 };
 
 struct thsi_signal {

@@ -35,6 +35,7 @@ struct ths_ctx;
 
 typedef struct ths_timer_id { uint64_t value; } ths_timer_id;     /* 0: none */
 typedef struct ths_monitor_id { uint64_t value; } ths_monitor_id; /* 0: none */
+typedef struct ths_ask_id { uint64_t value; } ths_ask_id;         /* 0: none */
 
 /* ---- Behaviours ------------------------------------------------------------------------- */
 
@@ -152,7 +153,8 @@ struct ths_reply_to {
 
 /* ths_ask(ctx, to, get_balance, client_got, 500, .account = 7): sends a request; client_got runs exactly once, with the reply or
  * with why there is none (TIMEOUT, GONE, STALE, FULL, EXPIRED, CRASHED, REFUSED, UNKNOWN_NODE, NODE_LOST, ...).
- * Refusals known at once arrive in the handler too. Only from a handler. */
+ * Refusals known at once arrive in the handler too. Returns the ask's id, by which it can be taken back (ask.h); 0 when
+ * it ended at once. Only from a handler. */
 #define ths_ask(ctx, to, message, reply_to, ...)                                                    \
     thsp_ask(ctx, to, &message##_type, THSP_LITERAL_TAIL_V(message, __VA_ARGS__), &(reply_to),      \
              THSP_HEAD(__VA_ARGS__))
@@ -265,8 +267,8 @@ THS_API enum ths_err thsp_register(struct ths_node *node, struct ths_behaviour *
 THS_API enum ths_err thsp_tell(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body);
 THS_MUST_CHECK THS_API enum ths_err thsp_try_tell(struct ths_ctx *ctx, ths_ref to, struct ths_type *type,
                                                   const void *body);
-THS_API void thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,
-                      const struct ths_reply_to *reply_to, unsigned timeout_ms);
+THS_API ths_ask_id thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,
+                            const struct ths_reply_to *reply_to, unsigned timeout_ms);
 THS_API enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *body);
 THS_API ths_timer_id thsp_timer(struct ths_ctx *ctx, uint64_t delay_ms, uint64_t period_ms, struct ths_type *type,
                                 const void *body);

@@ -2,6 +2,7 @@
  *
  *   message.h     declare messages: THS_MESSAGE
  *   actor.h       behaviours, spawn, tell, ask, reply, timers, links, monitors
+ *   ask.h         answer later, pass a request on, take an ask back
  *   lifecycle.h   messages that the runtime sends
  *   start.h       starts that may fail
  *   stop.h        stop, drain, veto; ends and messages after a time of silence
@@ -15,6 +16,7 @@
 #define THIASOS_THIASOS_H
 
 #include "thiasos/actor.h"
+#include "thiasos/ask.h"
 #include "thiasos/cluster.h"
 #include "thiasos/group.h"
 #include "thiasos/lifecycle.h"

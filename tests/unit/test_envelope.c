@@ -120,6 +120,7 @@ static void each_kind_comes_back_as_it_was(void **state)
         { .kind = THSI_RECORD_TELL, .to = to },
         { .kind = THSI_RECORD_ASK, .from = from, .to = to, .id = UINT64_MAX, .remaining_ms = 500, .type_number = 1 },
         { .kind = THSI_RECORD_ASK, .id = 1, .remaining_ms = THSI_REMAINING_NONE },
+        { .kind = THSI_RECORD_ASK, .from = from, .to = to, .id = 1, .type_number = 1, .asker_node = UINT64_MAX },
         { .kind = THSI_RECORD_REPLY, .from = from, .to = to, .id = 1, .type_number = UINT32_MAX },
         { .kind = THSI_RECORD_REPLY, .from = from, .to = to, .id = 1, .err = THS_GONE },
         { .kind = THSI_RECORD_REPLY, .from = from, .to = to, .id = 1, .err = THS_CRASHED, .text = "no disk" },
@@ -185,7 +186,7 @@ static void each_control_kind_comes_back_with_each_number_of_fields(void **state
             assert_int_equal(thsi_unpack_finish(&wire->unpacker), THS_OK);
         }
     }
-    assert_int_equal(kinds, 13);
+    assert_int_equal(kinds, 15);
 }
 
 static void records_follow_each_other_in_one_payload(void **state)
@@ -270,6 +271,13 @@ static void records_have_these_bytes(void **state)
                     .number = 3, .from = one, .to = two, .id = 7, .reason = 1, .text = "now",
                     .child = 1, .remaining_ms = 500);
     ASSERT_PACKS_TO("\x96\x13\x04\x01\x02\x03\xcc\xc8", .kind = THSI_RECORD_DRAIN, .number = 4, .from = one, .to = two);
+    ASSERT_PACKS_TO("\x97\x14\x05\x01\x02\x03\xcc\xc8\x07", .kind = THSI_RECORD_CANCEL, .number = 5, .from = one, .to = two,
+                    .id = 7);
+    ASSERT_PACKS_TO("\x9a\x15\x06\x01\x02\x03\xcc\xc8\x07\x00\x00\xb4" "00000000000000ff.1.3", .kind = THSI_RECORD_MOVED,
+                    .number = 6, .from = one, .to = two, .id = 7, .text = "00000000000000ff.1.3");
+    ASSERT_PACKS_TO("\x9a\x02\x01\x02\x03\xcc\xc8\x07\xcd\x01\xf4\x05\x92\xa5world\x02\xcc\xff", .kind = THSI_RECORD_ASK,
+                    .from = one, .to = two, .id = 7, .remaining_ms = 500, .type_number = 5, .type = INFO, .body = &body,
+                    .asker_node = 255);
     ASSERT_PACKS_TO("\x95\x20\x01\xa1t\x02\x03", .kind = THSI_RECORD_TYPE, .type_number = 1, .text = "t", .version = 2,
                     .fingerprint = 3);
     ASSERT_PACKS_TO("\x95\x21\x01\x0f\x02\x03", .kind = THSI_RECORD_TYPE_REFUSED, .type_number = 1,

@@ -1,0 +1,560 @@
+/* Requests that are answered later, passed on and taken back: the same facts inside one node and over two and three. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/lib/probe.h"
+
+#include <stdio.h>
+
+#include "thiasos/sim.h"
+
+enum how { ANSWERS, DEFERS, FORGETS, FORWARDS, DELEGATES, REFUSES, FAILS, INHERITS };
+
+THS_MESSAGE(job, "requests.job", 1, u8(how), u8(then), ref(next), string(text))
+THS_MESSAGE(result, "requests.result", 1, string(by), string(text), u32(left_ms))
+THS_MESSAGE(errand, "requests.errand", 1, ref(to), u8(how), u8(then), ref(next), u32(ms))
+THS_MESSAGE(finish, "requests.finish", 1)
+THS_MESSAGE(call_off, "requests.call_off", 1)
+THS_MESSAGE(end, "requests.end", 1, boolean(crash))
+THS_MESSAGE(try_all, "requests.try_all", 1)
+THS_MESSAGE(desk_start, "requests.desk_start", 1, string(label))
+THS_MESSAGE(handed_over, "requests.handed_over", 1, ref(asker), u64(id))
+THS_MESSAGE(hand_over, "requests.hand_over", 1, ref(to))
+
+/* ---- Who is asked ------------------------------------------------------------------------ */
+
+struct desk {
+    char label[8];
+    struct ths_asked waiting;
+};
+
+static void answer(struct ths_ctx *ctx, const struct desk *self, const struct job *job)
+{
+    (void)ths_reply(ctx, result, .by = self->label, .text = job->text, .left_ms = ths_remaining_ms(ctx, NULL));
+}
+
+THS_ON_REPLY(desk, inherited, result)
+{
+    if (err == THS_OK)
+        (void)ths_reply_to(ctx, &self->waiting, result, .by = reply->by, .left_ms = reply->left_ms);
+    else
+        (void)ths_refuse_to(ctx, &self->waiting, err);
+}
+
+THS_ON(desk, desk_start)
+{
+    (void)snprintf(self->label, sizeof self->label, "%s", msg->label);
+}
+
+THS_ON(desk, job)
+{
+    /* What was passed on comes with the same how; who is the last does the rest. */
+    bool last = msg->how == FORWARDS && ths_ref_equal(msg->next, ths_self(ctx));
+
+    switch ((enum how)(last ? msg->then : msg->how)) {
+    case ANSWERS:
+        answer(ctx, self, msg);
+        break;
+    case DEFERS:
+        self->waiting = ths_defer(ctx);
+        probe_note("%s: has it", self->label);
+        break;
+    case FORGETS:
+        probe_note("%s: has it", self->label);
+        break;
+    case FORWARDS:
+        (void)ths_forward(ctx, msg->next);
+        break;
+    case DELEGATES:
+        self->waiting = ths_defer(ctx);
+        (void)ths_delegate(ctx, &self->waiting, msg->next, job, .how = msg->then, .text = "delegated");
+        break;
+    case REFUSES:
+        (void)ths_refuse(ctx, THS_NOT_FOUND);
+        break;
+    case FAILS:
+        ths_fail(ctx, "as told");
+        break;
+    case INHERITS:
+        ths_ask(ctx, msg->next, job, inherited, THS_INHERIT, .how = msg->then);
+        self->waiting = ths_defer(ctx);
+        break;
+    }
+}
+
+THS_ON(desk, finish)
+{
+    probe_note("%s: cancelled %d", self->label, ths_cancelled(ctx, &self->waiting));
+    (void)ths_reply_to(ctx, &self->waiting, result, .by = self->label, .text = "late");
+}
+
+THS_ON(desk, end)
+{
+    if (msg->crash)
+        ths_fail(ctx, "as told");
+    else
+        ths_stop(ctx);
+}
+
+THS_ON(desk, hand_over)
+{
+    (void)ths_tell(ctx, msg->to, handed_over, .asker = self->waiting.asker, .id = self->waiting.id);
+}
+
+THS_ON(desk, handed_over)
+{
+    self->waiting = (struct ths_asked){ msg->asker, msg->id };
+}
+
+THS_ON(desk, ths_ask_cancelled)
+{
+    probe_note("%s: %s", self->label, msg->id == self->waiting.id && ths_cancelled(ctx, &self->waiting) ? "cancelled" : "?");
+}
+
+THS_ON(desk, try_all)
+{
+    struct ths_asked none = ths_defer(ctx);
+
+    probe_note("defer %d", none.id != 0);
+    probe_note("reply_to %s", ths_err_name(ths_reply_to(ctx, &none, result, .by = "")));
+    probe_note("delegate %s", ths_err_name(ths_delegate(ctx, &none, ths_self(ctx), job)));
+    probe_note("forward %s", ths_err_name(ths_forward(ctx, ths_self(ctx))));
+    probe_note("refuse %s", ths_err_name(ths_refuse(ctx, THS_FULL)));
+    probe_note("refuse_to %s", ths_err_name(ths_refuse_to(ctx, &none, THS_FULL)));
+    probe_note("refuse with OK %s", ths_err_name(ths_refuse(ctx, THS_OK)));
+    probe_note("refuse_to with OK %s", ths_err_name(ths_refuse_to(ctx, &none, THS_OK)));
+    probe_note("cancelled %d %d", ths_cancelled(ctx, NULL), ths_cancelled(ctx, &none));
+    probe_note("remaining %d", ths_remaining_ms(ctx, NULL) == THS_INHERIT);
+    probe_note("ask_cancel %d", ths_ask_cancel(ctx, (ths_ask_id){ 1 }));
+}
+
+THS_BEHAVIOUR(desk, desk_start, try_all, job, finish, end, hand_over, handed_over, ths_ask_cancelled)
+
+/* ---- Who asks ---------------------------------------------------------------------------- */
+
+struct client {
+    ths_ask_id ask;
+    uint64_t asked_ms;
+};
+
+THS_ON_REPLY(client, heard, result)
+{
+    probe_note("%s %s %s", ths_err_name(err), reply ? reply->by : "-", reply ? reply->text : "-");
+}
+
+/* How much of the time was left where the request was handled, to a tenth of a second. */
+THS_ON_REPLY(client, heard_left, result)
+{
+    probe_note("%s %s %u", ths_err_name(err), reply ? reply->by : "-", reply ? reply->left_ms / 100 : 0);
+}
+
+THS_ON(client, errand)
+{
+    const struct ths_reply_to handler = msg->how == INHERITS ? heard_left : heard;
+
+    self->ask = ths_ask(ctx, msg->to, job, handler, msg->ms, .how = msg->how, .then = msg->then, .next = msg->next,
+                        .text = "asked");
+}
+
+THS_ON(client, call_off)
+{
+    bool was_open = ths_ask_cancel(ctx, self->ask);
+
+    probe_note("called off %d", was_open);
+}
+
+THS_ON(client, end)
+{
+    ths_stop(ctx);
+}
+
+THS_BEHAVIOUR(client, errand, call_off, end)
+
+/* ---- Where they are ---------------------------------------------------------------------- */
+
+enum { NODES = 3, LONG_MS = 60000 };
+
+/* On which node the asker, the one it asks, and the one behind that are. */
+static const unsigned placements[][3] = { { 1, 1, 1 }, { 1, 2, 2 }, { 1, 1, 2 }, { 1, 2, 1 }, { 1, 2, 3 } };
+
+enum { PLACEMENTS = sizeof placements / sizeof *placements };
+
+static struct ths_sim *sim;
+static struct ths_node *node; /* the asker's */
+static ths_ref asker, a, b;
+static const unsigned *place;
+
+static void count_up(void *arg, const struct ths_member_info *member)
+{
+    *(unsigned *)arg += member->state == THS_MEMBER_UP;
+}
+
+static bool all_up(void *arg)
+{
+    (void)arg;
+    for (unsigned i = 1; i <= NODES; i++) {
+        unsigned up = 0;
+        (void)ths_cluster_members(ths_sim_node(sim, i), count_up, &up);
+        if (up != NODES)
+            return false;
+    }
+    return true;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    sim = ths_sim_create(.seed = 23, .nodes = NODES);
+    return sim && ths_sim_run_until(sim, 20000, all_up, NULL) ? 0 : 1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ths_sim_destroy(sim);
+    return 0;
+}
+
+static void run(void)
+{
+    ths_sim_run_ms(sim, 50);
+}
+
+static void put(unsigned placement)
+{
+    probe_reset();
+    place = placements[placement];
+    node = ths_sim_node(sim, place[0]);
+    asker = ths_spawn(node, client);
+    a = ths_sim_spawn(sim, place[1], desk, .start = THS_MSG(desk_start, .label = "a"));
+    b = ths_sim_spawn(sim, place[2], desk, .start = THS_MSG(desk_start, .label = "b"));
+    run();
+}
+
+#define EACH_PLACEMENT(i) for (unsigned i = 0; i < PLACEMENTS && (put(i), true); i++)
+
+static void ask_a(enum how how, enum how then, unsigned ms)
+{
+    assert_int_equal(ths_tell(node, asker, errand, .to = a, .how = (uint8_t)how, .then = (uint8_t)then, .next = b, .ms = ms),
+                     THS_OK);
+    run();
+}
+
+static void tell_finish(unsigned number, ths_ref whom)
+{
+    assert_int_equal(ths_tell(ths_sim_node(sim, number), whom, finish), THS_OK);
+    run();
+}
+
+static void tell_end(unsigned number, ths_ref whom, bool crash)
+{
+    assert_int_equal(ths_tell(ths_sim_node(sim, number), whom, end, .crash = crash), THS_OK);
+    run();
+}
+
+#define sim_test(fact) cmocka_unit_test_setup_teardown(fact, setup, teardown)
+
+/* ---- Later ------------------------------------------------------------------------------- */
+
+static void deferred_request_is_answered_later(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, LONG_MS);
+        assert_noted("a: has it\n");
+        tell_finish(place[1], a);
+        assert_noted("a: has it\na: cancelled 0\nOK a late\n");
+        tell_finish(place[1], a); /* once: it was cleared */
+        assert_noted("a: has it\na: cancelled 0\nOK a late\na: cancelled 1\n");
+    }
+}
+
+static void deferred_request_may_be_answered_by_another_actor(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, LONG_MS);
+        assert_int_equal(ths_tell(ths_sim_node(sim, place[1]), a, hand_over, .to = b), THS_OK);
+        run();
+        tell_finish(place[2], b);
+        assert_noted("a: has it\nb: cancelled 0\nOK b late\n");
+    }
+}
+
+static void asker_is_told_when_the_actor_that_deferred_ends(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, LONG_MS);
+        tell_end(place[1], a, false);
+        assert_noted("a: has it\nGONE - -\n");
+    }
+}
+
+static void asker_is_told_when_the_actor_that_deferred_crashes(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, LONG_MS);
+        tell_end(place[1], a, true);
+        assert_noted("a: has it\nCRASHED - -\n");
+    }
+}
+
+static void asker_is_told_when_the_actor_that_forgot_its_request_ends(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(FORGETS, 0, LONG_MS);
+        tell_end(place[1], a, false);
+        assert_noted("a: has it\nGONE - -\n");
+    }
+}
+
+static void deferred_request_that_is_not_answered_times_out(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, 500);
+        ths_sim_run_ms(sim, 600);
+        assert_noted("a: has it\nTIMEOUT - -\n");
+        tell_finish(place[1], a);
+        assert_noted("a: has it\nTIMEOUT - -\na: cancelled 1\n");
+    }
+}
+
+static void request_may_be_refused_with_an_error(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(REFUSES, 0, LONG_MS);
+        assert_noted("NOT_FOUND - -\n");
+    }
+}
+
+/* ---- Passed on --------------------------------------------------------------------------- */
+
+static void forwarded_request_is_answered_by_the_other(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(FORWARDS, ANSWERS, LONG_MS);
+        assert_noted("OK b asked\n");
+    }
+}
+
+static void delegated_request_is_answered_by_the_other(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DELEGATES, ANSWERS, LONG_MS);
+        assert_noted("OK b delegated\n");
+    }
+}
+
+static void request_passed_on_to_an_actor_that_has_ended_is_gone(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        tell_end(place[2], b, false);
+        ask_a(FORWARDS, ANSWERS, LONG_MS);
+        assert_noted("GONE - -\n");
+    }
+}
+
+static void request_passed_on_to_nobody_is_gone(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        b = THS_NOBODY;
+        ask_a(FORWARDS, ANSWERS, LONG_MS);
+        assert_noted("GONE - -\n");
+    }
+}
+
+static void request_passed_on_to_one_that_crashes_is_crashed(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(FORWARDS, FAILS, LONG_MS);
+        assert_noted("CRASHED - -\n");
+    }
+}
+
+static void end_of_who_passed_a_request_on_is_no_concern_of_it(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(FORWARDS, DEFERS, LONG_MS);
+        tell_end(place[1], a, true);
+        tell_finish(place[2], b);
+        assert_noted("b: has it\nb: cancelled 0\nOK b late\n");
+    }
+}
+
+static void loss_of_the_node_that_has_the_request_now_ends_it(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < PLACEMENTS; i++) {
+        if (placements[i][2] != 3)
+            continue;
+        put(i);
+        ask_a(FORWARDS, DEFERS, LONG_MS);
+        ths_sim_crash(sim, 3);
+        ths_sim_run_ms(sim, 20000);
+        assert_noted("b: has it\nNODE_LOST - -\n");
+    }
+}
+
+/* ---- Time -------------------------------------------------------------------------------- */
+
+static void time_that_is_left_travels_with_a_request_passed_on(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(FORWARDS, DEFERS, 500);
+        ths_sim_run_ms(sim, 600);
+        tell_finish(place[2], b);
+        assert_noted("b: has it\nTIMEOUT - -\nb: cancelled 1\n");
+    }
+}
+
+static void asks_made_for_a_request_can_inherit_its_deadline(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(INHERITS, ANSWERS, 2050);
+        assert_noted("OK b 20\n");
+    }
+}
+
+static void inherited_deadline_ends_both_asks(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(INHERITS, FORGETS, 500);
+        ths_sim_run_ms(sim, 600);
+        assert_noted("b: has it\nTIMEOUT - 0\n");
+        tell_finish(place[1], a);
+        assert_noted("b: has it\nTIMEOUT - 0\na: cancelled 1\n");
+    }
+}
+
+/* ---- Taken back -------------------------------------------------------------------------- */
+
+static void call_it_off(void)
+{
+    assert_int_equal(ths_tell(node, asker, call_off), THS_OK);
+    run();
+}
+
+static void cancel_reaches_who_has_deferred_the_request(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, LONG_MS);
+        call_it_off();
+        assert_noted("a: has it\ncalled off 1\na: cancelled\n");
+        tell_finish(place[1], a);
+        ths_sim_run_ms(sim, LONG_MS);
+        assert_noted("a: has it\ncalled off 1\na: cancelled\na: cancelled 1\n");
+    }
+}
+
+static void cancel_follows_a_request_that_was_passed_on(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(FORWARDS, DEFERS, LONG_MS);
+        call_it_off();
+        assert_noted("b: has it\ncalled off 1\nb: cancelled\n");
+    }
+}
+
+static void cancel_of_an_ask_that_has_ended_does_nothing(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(REFUSES, 0, LONG_MS);
+        call_it_off();
+        assert_noted("NOT_FOUND - -\ncalled off 0\n");
+    }
+}
+
+static void end_of_the_asker_cancels_too(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, LONG_MS);
+        tell_end(place[0], asker, false);
+        assert_noted("a: has it\na: cancelled\n");
+    }
+}
+
+/* The request waits behind others that are handled later than the cancel comes: the scheduler's picks decide, so many tries. */
+static void cancelled_request_in_the_mailbox_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        struct ths_node *theirs = ths_sim_node(sim, place[1]);
+        struct ths_node_stats before, after;
+
+        ths_node_stats(theirs, &before);
+        ths_sim_pause(sim, place[1], place[1] != place[0]); /* on another node all of it comes in one go */
+        for (unsigned n = 0; n < 40; n++) {
+            assert_int_equal(ths_tell(node, asker, errand, .to = a, .how = FORGETS, .ms = LONG_MS), THS_OK);
+            assert_int_equal(ths_tell(node, asker, call_off), THS_OK);
+        }
+        run();
+        ths_sim_pause(sim, place[1], false);
+        run();
+        ths_node_stats(theirs, &after);
+        assert_true(after.dead_letters[THS_EXPIRED] > before.dead_letters[THS_EXPIRED]);
+    }
+}
+
+/* ---- Refusals ---------------------------------------------------------------------------- */
+
+static void without_a_request_there_is_nothing_to_answer_or_pass_on(void **state)
+{
+    (void)state;
+    put(0);
+    assert_int_equal(ths_tell(node, a, try_all), THS_OK);
+    run();
+    assert_noted("defer 0\nreply_to NO_ASK\ndelegate NO_ASK\nforward NO_ASK\nrefuse NO_ASK\nrefuse_to NO_ASK\n"
+                 "refuse with OK INVALID\nrefuse_to with OK INVALID\ncancelled 1 1\nremaining 1\nask_cancel 0\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        sim_test(deferred_request_is_answered_later),
+        sim_test(deferred_request_may_be_answered_by_another_actor),
+        sim_test(asker_is_told_when_the_actor_that_deferred_ends),
+        sim_test(asker_is_told_when_the_actor_that_deferred_crashes),
+        sim_test(asker_is_told_when_the_actor_that_forgot_its_request_ends),
+        sim_test(deferred_request_that_is_not_answered_times_out),
+        sim_test(request_may_be_refused_with_an_error),
+        sim_test(forwarded_request_is_answered_by_the_other),
+        sim_test(delegated_request_is_answered_by_the_other),
+        sim_test(request_passed_on_to_an_actor_that_has_ended_is_gone),
+        sim_test(request_passed_on_to_nobody_is_gone),
+        sim_test(request_passed_on_to_one_that_crashes_is_crashed),
+        sim_test(end_of_who_passed_a_request_on_is_no_concern_of_it),
+        sim_test(loss_of_the_node_that_has_the_request_now_ends_it),
+        sim_test(time_that_is_left_travels_with_a_request_passed_on),
+        sim_test(asks_made_for_a_request_can_inherit_its_deadline),
+        sim_test(inherited_deadline_ends_both_asks),
+        sim_test(cancel_reaches_who_has_deferred_the_request),
+        sim_test(cancel_follows_a_request_that_was_passed_on),
+        sim_test(cancel_of_an_ask_that_has_ended_does_nothing),
+        sim_test(end_of_the_asker_cancels_too),
+        sim_test(cancelled_request_in_the_mailbox_is_dropped_and_counted),
+        sim_test(without_a_request_there_is_nothing_to_answer_or_pass_on),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
