@@ -32,7 +32,8 @@ enum {
     THSI_FLAG_WAITED = 1,  /* a thread outside waits for its end, or may ask for its reason */
     THSI_FLAG_MARKED = 2,  /* the router wants actor_ended */
     THSI_FLAG_SERVES = 4,  /* works for a thread outside that waits for its end, whatever the reason */
-    THSI_FLAG_DRAINS = 8   /* refuses new work, if thsi_is_draining says so too */
+    THSI_FLAG_DRAINS = 8,  /* refuses new work, if thsi_is_draining says so too */
+    THSI_FLAG_HELD = 16    /* spawned with .held: has an entry among the node's holds */
 };
 
 enum {

@@ -152,6 +152,8 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
             router->actor_ended(router, self);
         thsi_router_end(ctx);
     }
+    if (flags & THSI_FLAG_HELD)
+        thsi_holds_remove(&node->holds, self);
     drain_inner(ctx);
     thsi_life_ended(ctx, self, reason, text);
     thsi_relations_end(ctx, self, reason, text);

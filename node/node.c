@@ -69,6 +69,7 @@ static void fini_parts(struct ths_node *node)
     thsi_supervisors_fini(&node->supervisors, node->env);
     fini_shared(&node->network);
     fini_shared(&node->outside);
+    thsi_holds_fini(&node->holds);
     thsi_names_fini(&node->behaviours);
     thsi_names_fini(&node->names);
     thsi_depot_fini(&node->depot);
@@ -103,6 +104,7 @@ static struct ths_node *create(struct thsi_exec *exec, struct ths_env *env, cons
     thsi_injector_init(&node->injector);
     thsi_names_init(&node->names, env);
     thsi_names_init(&node->behaviours, env);
+    thsi_holds_init(&node->holds, env);
     thsi_supervisors_init(&node->supervisors);
     (void)pthread_mutex_init(&node->foreign_lock, NULL);
     (void)pthread_mutex_init(&node->waiters_lock, NULL);

@@ -3,7 +3,7 @@
  * A context is where code runs: each worker has one, all threads outside share one, the network's
  * deliveries have one. It owns a pool and counters; a context that is shared has a lock, which public entry points take
  * (thsi_enter) and the functions below them rely on. Locks are taken in this order: context, then one of table, names,
- * foreign, waiters, injector, depot. None is held while a handler runs. */
+ * holds, foreign, waiters, injector, depot. None is held while a handler runs. */
 
 #ifndef THSI_NODE_NODE_H
 #define THSI_NODE_NODE_H
@@ -14,6 +14,7 @@
 #include "node/ask_table.h"
 #include "node/cancels.h"
 #include "node/exec.h"
+#include "node/holds.h"
 #include "node/names.h"
 #include "node/pool.h"
 #include "node/router.h"
@@ -112,6 +113,7 @@ struct ths_node {
     struct thsi_injector injector;
     struct thsi_names names;
     struct thsi_names behaviours;       /* registered ones, by name */
+    struct thsi_holds holds;
     struct thsi_supervisors supervisors;
     _Atomic(struct thsi_router *) router;
     _Atomic(struct thsi_poller *) poller; /* NULL: there is no network */

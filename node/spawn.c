@@ -20,6 +20,7 @@ struct order {
     uint32_t child;
     struct thsi_awaiter awaiter; /* of its start */
     uint64_t idle_ms;
+    bool held;
     ths_ref linked, watched_by; /* nobody: none */
     uint64_t monitor;
 };
@@ -67,6 +68,15 @@ static enum ths_err fill_rare(struct ths_ctx *ctx, struct thsi_actor *actor, con
     return err;
 }
 
+static enum ths_err hold(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    enum ths_err err = thsi_holds_put(&ctx->node->holds, thsi_actor_ref(ctx->node, actor));
+
+    if (err == THS_OK) /* relaxed: nobody else knows the actor */
+        (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_HELD, memory_order_relaxed);
+    return err;
+}
+
 static enum ths_err take_name(struct ths_ctx *ctx, struct thsi_actor *actor, const char *name)
 {
     enum ths_err err = thsi_names_put(&ctx->node->names, name, thsi_actor_ref(ctx->node, actor), NULL);
@@ -97,6 +107,8 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
     }
     thsi_actor_free_state(ctx, actor);
     /* Relaxed: nobody was given this generation. */
+    if (atomic_fetch_and_explicit(&actor->flags, ~(uint32_t)THSI_FLAG_HELD, memory_order_relaxed) & THSI_FLAG_HELD)
+        thsi_holds_remove(&ctx->node->holds, thsi_actor_ref(ctx->node, actor));
     actor->own_generation = 1 + atomic_fetch_add_explicit(&actor->generation, 1, memory_order_relaxed);
     thsi_actor_release(ctx, actor);
 }
@@ -162,6 +174,8 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
         err = THS_NOMEM;
     if (err == THS_OK && needs_rare(order))
         err = fill_rare(ctx, actor, order);
+    if (err == THS_OK && order->held)
+        err = hold(ctx, actor);
     if (err == THS_OK && order->name)
         err = take_name(ctx, actor, order->name);
     if (err != THS_OK) {
@@ -233,6 +247,7 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
         .mailbox = options->mailbox,
         .trap_exits = options->trap_exits,
         .idle_ms = options->idle_ms,
+        .held = options->held,
         .waited = waited,
         .start = { .kind = THSI_TELL, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY,
                    .type = options->start.type, .body = options->start.body },

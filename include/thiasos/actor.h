@@ -253,6 +253,7 @@ struct ths_spawn_options {
     bool monitor;              /* by the spawner; only from a handler */
     bool trap_exits;
     uint32_t idle_ms;          /* ends NORMAL when nothing came for so long, see ths_receive_timeout; 0: never */
+    bool held;                 /* once, by the spawner: see ths_release */
     char thsp_end;
 };
 

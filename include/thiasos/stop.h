@@ -74,6 +74,17 @@ THS_API ths_timer_id ths_exit_after(struct ths_ctx *ctx, uint64_t ms, enum ths_r
  * Only from a handler. Errors: NOMEM, INVALID (not from a handler, or too long): then there is none. */
 THS_API enum ths_err ths_receive_timeout(struct ths_ctx *ctx, uint64_t ms);
 
+/* ---- Holds ------------------------------------------------------------------------------ */
+
+/* An actor spawned with .held lives as long as somebody holds it: the spawner does, until it calls ths_release; ths_hold adds a
+ * claim, from any thread, which a ths_release of any thread gives back. With the last one the actor is asked to stop, as
+ * by ths_stop_actor. Refs are plain values and hold nothing. Errors: INVALID (not spawned with .held, or released more often
+ * than held), CLOSED (ths_hold after the last release), TOO_MANY, GONE, STALE, UNSUPPORTED (an actor of another node). */
+#ifndef __cplusplus
+#define ths_hold(where, whom) thsp_hold(THSP_WHERE(where), whom)
+#define ths_release(where, whom) thsp_release(THSP_WHERE(where), whom)
+#endif
+
 /* ---- What the macros call --------------------------------------------------------------- */
 
 THS_API enum ths_err thsp_stop_actor(struct ths_ctx *ctx, ths_ref whom, const struct ths_stop_options *options);
@@ -82,6 +93,8 @@ THS_API void thsp_stop_then(struct ths_ctx *ctx, ths_ref whom, const struct ths_
 THS_API enum ths_err thsp_stop_wait(struct ths_node *node, ths_ref whom, unsigned timeout_ms,
                                     const struct ths_stop_options *options);
 THS_API enum ths_err thsp_drain(struct ths_ctx *ctx, ths_ref whom);
+THS_MUST_CHECK THS_API enum ths_err thsp_hold(struct ths_ctx *ctx, ths_ref whom);
+THS_API enum ths_err thsp_release(struct ths_ctx *ctx, ths_ref whom);
 
 #ifdef __cplusplus
 }
