@@ -1,7 +1,7 @@
 /* Many actors on several workers do everything at once: mailboxes, stealing, timers, reuse of slots, links, kills, asks,
  * and a thread outside in between. What is checked is what must hold whatever the threads do: each pair's order, nothing
- * twice, nothing lost, every monitor and link told exactly once, no ref reaching a later actor. Meant for the sanitizers; the
- * amount of work is fixed, not the time. */
+ * twice, nothing lost, every monitor and link told exactly once, no ref reaching a later actor. Meant for the sanitizers, too. A
+ * round is a fixed amount of work; with $THIASOS_TEST_STRESS_S there are as many rounds as begin within so many seconds. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include "tests/lib/probe.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,7 @@ struct player {
 
 static struct player players[PLAYERS];
 static _Atomic(const char *) broken;
+static uint64_t round_number; /* seeds what players draw */
 
 static void check(bool holds, const char *what)
 {
@@ -163,7 +165,7 @@ THS_ON(player_actor, player_start)
 {
     self->it = &players[msg->index];
     self->it->ref = ths_self(ctx);
-    self->it->random = msg->index + 1;
+    self->it->random = msg->index + 1 + round_number * PLAYERS;
 }
 
 THS_ON(player_actor, go)
@@ -311,7 +313,7 @@ static void keep_quiet(void *arg, struct ths_message reply)
 /* Actors of its own that come and go, and balls to the players. */
 static void work_outside(struct ths_node *node, uint32_t *sent)
 {
-    uint64_t random = 4711;
+    uint64_t random = 4711 + round_number;
 
     for (uint32_t i = 0; i < OUTSIDERS; i++) {
         uint32_t fate = draw(&random, KILLED_BY_ANOTHER), to = draw(&random, PLAYERS);
@@ -341,15 +343,15 @@ static void await_quiet(struct ths_node *node)
     }
 }
 
-static void everything_at_once_keeps_every_promise(void **state)
+static void do_everything(unsigned workers)
 {
-    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = "stress", .workers = 4 });
-    static uint32_t sent_outside[PLAYERS];
+    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = "stress", .workers = workers });
+    uint32_t sent_outside[PLAYERS] = { 0 };
     struct ths_node_stats stats;
     uint64_t downs = 0;
 
-    (void)state;
     assert_non_null(node);
+    memset(players, 0, sizeof players);
     for (uint32_t i = 0; i < PLAYERS; i++) {
         bool quiet = true;
         ths_ref ref = ths_spawn(node, player_actor, .mailbox = MAILBOX, .trap_exits = true,
@@ -374,6 +376,20 @@ static void everything_at_once_keeps_every_promise(void **state)
     ths_node_stats(node, &stats);
     assert_true(stats.spawned >= (uint64_t)PLAYERS * ROUNDS + OUTSIDERS);
     ths_node_stop(node, PROBE_LIMIT_MS);
+}
+
+static void everything_at_once_keeps_every_promise(void **state)
+{
+    static const unsigned workers[] = { 4, 2, 8, 1, 3 };
+    const char *seconds = getenv("THIASOS_TEST_STRESS_S");
+    struct ths_env *env = ths_env_os();
+    uint64_t end_ns = env->now_ns(env) + (seconds ? strtoull(seconds, NULL, 10) : 0) * 1000000000u;
+
+    (void)state;
+    do
+        do_everything(workers[round_number++ % (sizeof workers / sizeof workers[0])]);
+    while (env->now_ns(env) < end_ns);
+    printf("    %llu rounds\n", (unsigned long long)round_number);
 }
 
 int main(void)

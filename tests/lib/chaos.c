@@ -599,7 +599,10 @@ bool chaos_run(const struct chaos_options *options, struct history *history, str
     ths_sim_run_ms(chaos.sim, SETTLE_MS);
     look_at_the_end(options->nodes, end);
     chaos.over = true;
-    ths_sim_destroy(chaos.sim);
-    end->settled = true;
     return true;
+}
+
+void chaos_stop(void)
+{
+    ths_sim_destroy(chaos.sim);
 }

@@ -16,13 +16,13 @@ struct chaos_options {
 
 /* What is left when all has settled. */
 struct chaos_end {
-    bool settled;        /* the nodes did stop */
     uint32_t queued;     /* messages that mailboxes claim to hold */
     uint32_t dangling;   /* links, monitors and names of actors that are gone */
     uint32_t actors_lost;  /* alive by the history, and not in the nodes' lists */
 };
 
-/* Run, and fill @history (borrowed; reset first). False: memory was out. */
+/* Run, and fill @history (borrowed; reset first). False: memory was out. / Stop the nodes of a run that kept its promises. */
 bool chaos_run(const struct chaos_options *options, struct history *history, struct chaos_end *end);
+void chaos_stop(void);
 
 #endif /* THS_TESTS_LIB_CHAOS_H */

@@ -32,8 +32,10 @@ static bool run(uint64_t seed, unsigned nodes)
         return false;
     }
     checker_check(&history, &end, nodes > 1, sights, &verdict);
-    if (!verdict.broken)
+    if (!verdict.broken) {
+        chaos_stop();
         return true;
+    }
     (void)fprintf(stderr, "seed %llu, %u nodes, event %zu of %zu: %s\n", (unsigned long long)seed, nodes, verdict.at,
                   history.count, verdict.why);
     /* "... life 3 ... life 7": what these two did. */
