@@ -63,6 +63,9 @@ static enum ths_err check_child(const struct ths_child *children, size_t index,
         return complain(why, THS_INVALID, "child \"%s\" names no behaviour", child->name);
     if ((unsigned)child->restart > THS_TEMPORARY)
         return complain(why, THS_INVALID, "child \"%s\" has an unknown restart rule", child->name);
+    if (child->significant && child->restart == THS_PERMANENT)
+        return complain(why, THS_INVALID, "child \"%s\" is significant and permanent, so it would never end by itself",
+                        child->name);
     if (child->at_most_one)
         return complain(why, THS_UNSUPPORTED, "child \"%s\": at_most_one needs leases, which this version has not",
                         child->name);
@@ -114,7 +117,7 @@ static enum ths_err copy_child(struct ths_env *env, const struct ths_child *chil
     if (is_spread(child))
         memcpy(spec->role, role_of(child->where), strlen(role_of(child->where)));
     *plan = (struct thsi_child_plan){ .restart = child->restart, .count = child->count ? child->count : 1,
-                                      .spread = is_spread(child),
+                                      .spread = is_spread(child), .significant = child->significant,
                                       .stop_ms = child->stop_ms ? child->stop_ms : DEFAULT_STOP_MS };
     err = copy_message(env, child->start, &spec->start);
     return err == THS_OK ? THS_OK
@@ -136,6 +139,7 @@ static enum ths_err fill(struct ths_env *env, struct thsi_supervision *supervisi
         .within_ms = options->within_ms ? options->within_ms : DEFAULT_WITHIN_MS,
         .backoff_ms = options->backoff_ms,
         .backoff_max_ms = options->backoff_max_ms ? options->backoff_max_ms : DEFAULT_BACKOFF_MAX_MS,
+        .auto_shutdown = options->auto_shutdown,
         .plans = plans,
         .plans_count = supervision->specs_count,
     };
@@ -175,8 +179,10 @@ enum ths_err thsi_supervision_create(struct ths_env *env, uint64_t self, const s
     enum ths_err err;
 
     *out = NULL;
-    if ((unsigned)options->strategy > THS_ONE_FOR_ALL)
+    if ((unsigned)options->strategy > THS_REST_FOR_ONE)
         return complain(&complaint, THS_INVALID, "unknown strategy");
+    if ((unsigned)options->auto_shutdown > THS_SHUTDOWN_ALL_SIGNIFICANT)
+        return complain(&complaint, THS_INVALID, "unknown rule for auto_shutdown");
     if (options->restarts > THSI_RESTARTS_MAX)
         return complain(&complaint, THS_INVALID, "restarts is over %d", THSI_RESTARTS_MAX);
     if (count > THSI_CHILDREN_MAX)

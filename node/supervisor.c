@@ -30,11 +30,14 @@ static void restart_child(struct thsi_supervisor *supervisor, uint32_t index, bo
     if (!lost && !thsi_supervisor_note_failure(supervisor)) {
         (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_GIVE_UP, index);
         thsi_supervisor_stop_all(supervisor, THS_REASON_CRASHED);
-    } else if (supervisor->config.strategy == THS_ONE_FOR_ALL) {
+    } else if (supervisor->config.strategy != THS_ONE_FOR_ONE) {
+        uint32_t from = supervisor->config.strategy == THS_ONE_FOR_ALL ? 0 : child->plan + 1;
         if (thsi_supervisor_is_quiet(supervisor, supervisor->failed_ns))
             supervisor->attempts = 0;
         supervisor->failed_ns = supervisor->now_ns;
         supervisor->attempts += !lost;
+        if (supervisor->phase != THSI_SUPERVISOR_HALTS || from < supervisor->halt_from)
+            supervisor->halt_from = from;
         supervisor->phase = THSI_SUPERVISOR_HALTS;
     } else if (!lost) {
         if (thsi_supervisor_is_quiet(supervisor, child->since_ns))
@@ -57,12 +60,34 @@ static void end_during_halt_or_stop(struct thsi_supervisor *supervisor, uint32_t
 
     if (waits)
         child->state = THSI_CHILD_HALTED;
-    else if (supervisor->phase == THSI_SUPERVISOR_HALTS &&
+    else if (supervisor->phase == THSI_SUPERVISOR_HALTS && (child->plan >= supervisor->halt_from || !child->done) &&
              thsi_supervisor_plan_of(supervisor, index)->restart != THS_TEMPORARY)
         thsi_child_set_pending(child, supervisor->now_ns);
     else
         thsi_child_set_ended(child);
     child->restart = child->state != THSI_CHILD_ENDED;
+}
+
+/* @child has ended by itself and is not restarted. Returns whether that was what the supervisor lived for. */
+static bool has_done_its_work(struct thsi_supervisor *supervisor, uint32_t index)
+{
+    supervisor->children[index].done = true;
+    if (!thsi_supervisor_plan_of(supervisor, index)->significant ||
+        supervisor->config.auto_shutdown == THS_SHUTDOWN_NEVER)
+        return false;
+    if (supervisor->config.auto_shutdown == THS_SHUTDOWN_ANY_SIGNIFICANT)
+        return true;
+    for (uint32_t i = 0; i < supervisor->children_count; i++)
+        if (thsi_supervisor_plan_of(supervisor, i)->significant && !supervisor->children[i].done)
+            return false;
+    return true;
+}
+
+/* Whether it was told to halt, or is to be: its end is part of what goes on. */
+static bool is_halted_with_others(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)
+{
+    return supervisor->phase != THSI_SUPERVISOR_HALTS || child->plan >= supervisor->halt_from ||
+           child->state != THSI_CHILD_RUNNING;
 }
 
 /* An incarnation of a running child ended (@waits), or its actor did. */
@@ -74,14 +99,18 @@ static void child_failed(struct thsi_supervisor *supervisor, uint32_t index, enu
 
     if (lost && reason == THS_REASON_SHUTDOWN)
         reason = THS_REASON_NODE_LOST; /* its node leaves in order; the child's work is not done */
-    if (supervisor->phase != THSI_SUPERVISOR_RUNS)
+    if (supervisor->phase != THSI_SUPERVISOR_RUNS && is_halted_with_others(supervisor, child)) {
         end_during_halt_or_stop(supervisor, index, waits);
-    else if (restarts_after(restart, reason))
+    } else if (restarts_after(restart, reason)) {
         restart_child(supervisor, index, waits, lost);
-    else if (waits)
-        thsi_child_finish(supervisor, index, false);
-    else
-        thsi_child_set_ended(child);
+    } else {
+        if (waits)
+            thsi_child_finish(supervisor, index, false);
+        else
+            thsi_child_set_ended(child);
+        if (has_done_its_work(supervisor, index))
+            thsi_supervisor_stop_all(supervisor, THS_REASON_SHUTDOWN);
+    }
 }
 
 /* ---- Events ----------------------------------------------------------------------------- */

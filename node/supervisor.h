@@ -42,6 +42,7 @@ struct thsi_child_plan {
     enum ths_restart restart;
     uint32_t count;    /* instances, at least 1 */
     bool spread;       /* over the places of MEMBERS events; otherwise all on this node */
+    bool significant;
     uint32_t stop_ms;  /* not 0 */
 };
 
@@ -53,6 +54,7 @@ struct thsi_supervisor_config {
     uint32_t within_ms;        /* also the quiet time after which the back-off begins anew */
     uint32_t backoff_ms;       /* 0: none at the first, then 50 */
     uint32_t backoff_max_ms;
+    enum ths_auto_shutdown auto_shutdown;
     const struct thsi_child_plan *plans; /* copied */
     uint32_t plans_count;
 };
@@ -79,6 +81,7 @@ struct thsi_child_status {
     bool ordered;          /* what comes after it waits for it to run */
     bool killed;           /* KILL was given */
     bool move;             /* STOPPING in order to start elsewhere */
+    bool done;             /* it ended by itself, for good */
     bool restart;          /* PENDING: the start is a restart, not a first start or a move */
     bool lost;             /* of a restart: its node was lost */
 };
@@ -140,7 +143,7 @@ struct thsi_supervisor_update {
 
 enum thsi_supervisor_phase {
     THSI_SUPERVISOR_RUNS,
-    THSI_SUPERVISOR_HALTS, /* one for all: the others are being halted */
+    THSI_SUPERVISOR_HALTS, /* one for all, rest for one: those from halt_from on are being halted */
     THSI_SUPERVISOR_STOPS,
     THSI_SUPERVISOR_IS_DONE
 };
@@ -159,6 +162,7 @@ struct thsi_supervisor {
     struct thsi_supervisor_config config; /* without plans */
     enum thsi_supervisor_phase phase;
     enum ths_reason reason;               /* of the end, once it stops */
+    uint32_t halt_from;                   /* HALTS: the first specification whose running instances are halted */
     bool hurry;
     uint64_t now_ns;                      /* of the last step */
     uint64_t random;
@@ -168,8 +172,8 @@ struct thsi_supervisor {
     uint32_t children_count;
     uint64_t *window;                     /* ring of the times of the last config.restarts failures */
     uint32_t window_count, window_next;
-    uint32_t attempts;                    /* one for all: as of a child */
-    uint64_t failed_ns;                   /* one for all: when the last one failed */
+    uint32_t attempts;                    /* one for all, rest for one: as of a child */
+    uint64_t failed_ns;                   /* one for all, rest for one: when the last one failed */
     struct thsi_supervisor_action *actions;
     size_t actions_count, actions_cap;
     uint64_t restarts, failovers;

@@ -101,7 +101,14 @@ static bool retreat_plan(struct thsi_supervisor *supervisor, const struct thsi_s
     return wait;
 }
 
-/* All are halted: let the next incarnations begin, in order, after the delay. */
+/* Whether the failure that is being dealt with concerns @child: it failed, or was halted on account of it. */
+static bool is_concerned(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)
+{
+    return child->plan >= supervisor->halt_from || child->state == THSI_CHILD_HALTED ||
+           (child->state == THSI_CHILD_PENDING && child->restart);
+}
+
+/* All that had to be are halted: let the next incarnations begin, in order, after the delay. */
 static void begin_again(struct thsi_supervisor *supervisor)
 {
     uint64_t due_ns = supervisor->now_ns;
@@ -110,7 +117,7 @@ static void begin_again(struct thsi_supervisor *supervisor)
         due_ns += thsi_supervisor_backoff_ns(supervisor, supervisor->attempts);
     for (uint32_t i = 0; i < supervisor->children_count; i++) {
         struct thsi_child_status *child = &supervisor->children[i];
-        if (thsi_supervisor_plan_of(supervisor, i)->restart == THS_TEMPORARY)
+        if (thsi_supervisor_plan_of(supervisor, i)->restart == THS_TEMPORARY || !is_concerned(supervisor, child))
             continue;
         if (child->state == THSI_CHILD_ENDED)
             thsi_child_set_pending(child, due_ns);
@@ -123,9 +130,10 @@ static void begin_again(struct thsi_supervisor *supervisor)
 void thsi_supervisor_advance(struct thsi_supervisor *supervisor)
 {
     bool stop = supervisor->phase == THSI_SUPERVISOR_STOPS;
+    uint32_t from = stop ? 0 : supervisor->halt_from;
 
     if (stop || supervisor->phase == THSI_SUPERVISOR_HALTS) {
-        for (uint32_t p = supervisor->plans_count; p > 0; p--) {
+        for (uint32_t p = supervisor->plans_count; p > from; p--) {
             if (retreat_plan(supervisor, &supervisor->plans[p - 1], stop))
                 return;
         }

@@ -93,7 +93,7 @@ void thsi_child_set_running(struct thsi_supervisor *supervisor, struct thsi_chil
 {
     child->state = THSI_CHILD_RUNNING;
     child->since_ns = supervisor->now_ns;
-    child->ordered = child->killed = child->restart = child->lost = false;
+    child->ordered = child->killed = child->restart = child->lost = child->done = false;
 }
 
 bool thsi_child_is_hurried(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)

@@ -576,6 +576,117 @@ static void stop_overtakes_a_restart_of_all(void **state)
     then(down(0, THS_REASON_SHUTDOWN), "done shutdown");
 }
 
+/* ---- Rest for one -------------------------------------------------------------------------- */
+
+static void crash_halts_those_after_it_and_no_others(void **state)
+{
+    (void)state;
+    set(THS_REST_FOR_ONE, PLAN(PERMANENT, 1), PLAN(PERMANENT, 2), PLAN(PERMANENT, 1), PLAN(PERMANENT, 1));
+    start_all();
+    then(halted(1, THS_REASON_CRASHED), "halt 4");
+    then(halted(4, THS_REASON_SHUTDOWN), "halt 3");
+    then(halted(3, THS_REASON_SHUTDOWN), "restart 1, restart 3, restart 4");
+    assert_int_equal(sup.children[0].state, THSI_CHILD_RUNNING);
+    assert_int_equal(sup.children[2].state, THSI_CHILD_RUNNING);
+    assert_int_equal(stats().restarts, 3);
+    assert_int_equal(sup.window_count, 1);
+}
+
+static void crash_of_the_last_halts_nobody(void **state)
+{
+    (void)state;
+    set(THS_REST_FOR_ONE, PLAN(PERMANENT, 1), PLAN(PERMANENT, 1));
+    start_all();
+    then(halted(1, THS_REASON_CRASHED), "restart 1");
+}
+
+static void crash_of_an_earlier_one_meanwhile_halts_more_and_counts(void **state)
+{
+    (void)state;
+    set(THS_REST_FOR_ONE, PLAN(PERMANENT, 1), PLAN(PERMANENT, 1), PLAN(PERMANENT, 1), PLAN(PERMANENT, 1));
+    start_all();
+    then(halted(2, THS_REASON_CRASHED), "halt 3");
+    then(halted(0, THS_REASON_CRASHED), "");
+    assert_int_equal(sup.window_count, 2);
+    then(halted(3, THS_REASON_SHUTDOWN), "halt 1");
+    then(halted(1, THS_REASON_SHUTDOWN), "");
+    then(at(1050), "restart 0, restart 1, restart 2, restart 3");
+}
+
+static void rest_for_one_leaves_an_earlier_end_that_is_not_restarted_alone(void **state)
+{
+    (void)state;
+    set(THS_REST_FOR_ONE, PLAN(TRANSIENT, 1), PLAN(PERMANENT, 1), PLAN(PERMANENT, 1));
+    start_all();
+    then(halted(1, THS_REASON_CRASHED), "halt 2");
+    then(halted(0, THS_REASON_NORMAL), "finish 0");
+    then(down(0, THS_REASON_NORMAL), "");
+    then(halted(2, THS_REASON_SHUTDOWN), "restart 1, restart 2");
+    assert_int_equal(sup.children[0].state, THSI_CHILD_ENDED);
+}
+
+static void rest_for_one_starts_anew_what_is_gone(void **state)
+{
+    (void)state;
+    set(THS_REST_FOR_ONE, PLAN(PERMANENT, 1), PLAN(PERMANENT, 1), PLAN(TEMPORARY, 1));
+    start_all();
+    then(down(0, THS_REASON_KILLED), "finish 2");
+    then(down(2, THS_REASON_SHUTDOWN), "halt 1");
+    then(halted(1, THS_REASON_SHUTDOWN), "start 0@1");
+    then(started(0), "restart 1");
+    assert_int_equal(stats().wanted, 2);
+}
+
+/* ---- Significant children -------------------------------------------------------------------- */
+
+#define SIGNIFICANT(kind, number) { .restart = THS_##kind, .count = number, .stop_ms = 100, .significant = true }
+#define set_ending(rule, ...) set_with((struct thsi_supervisor_config){ .auto_shutdown = rule },               \
+        (const struct thsi_child_plan[]){ __VA_ARGS__ },                                                        \
+        sizeof((const struct thsi_child_plan[]){ __VA_ARGS__ }) / sizeof(struct thsi_child_plan))
+
+static void first_significant_end_ends_the_supervisor(void **state)
+{
+    (void)state;
+    set_ending(THS_SHUTDOWN_ANY_SIGNIFICANT, PLAN(PERMANENT, 1), SIGNIFICANT(TRANSIENT, 2));
+    start_all();
+    then(halted(1, THS_REASON_CRASHED), "restart 1");
+    then(halted(2, THS_REASON_NORMAL), "finish 2, finish 1");
+    then(down(1, THS_REASON_SHUTDOWN), "");
+    then(down(2, THS_REASON_NORMAL), "finish 0");
+    then(down(0, THS_REASON_SHUTDOWN), "done shutdown");
+}
+
+static void last_significant_end_ends_the_supervisor(void **state)
+{
+    (void)state;
+    set_ending(THS_SHUTDOWN_ALL_SIGNIFICANT, PLAN(PERMANENT, 1), SIGNIFICANT(TRANSIENT, 1), SIGNIFICANT(TEMPORARY, 1));
+    start_all();
+    then(down(2, THS_REASON_CRASHED), "");
+    then(halted(1, THS_REASON_NORMAL), "finish 1");
+    then(down(1, THS_REASON_NORMAL), "finish 0");
+    then(down(0, THS_REASON_SHUTDOWN), "done shutdown");
+}
+
+static void other_ends_do_not_end_the_supervisor(void **state)
+{
+    (void)state;
+    set_ending(THS_SHUTDOWN_ANY_SIGNIFICANT, PLAN(TRANSIENT, 1), SIGNIFICANT(TRANSIENT, 1));
+    start_all();
+    then(halted(0, THS_REASON_NORMAL), "finish 0");
+    then(down(0, THS_REASON_NORMAL), "");
+    assert_int_equal(stats().running, 1);
+}
+
+static void significant_child_is_nothing_special_by_default(void **state)
+{
+    (void)state;
+    set(THS_ONE_FOR_ONE, SIGNIFICANT(TRANSIENT, 1));
+    start_all();
+    then(halted(0, THS_REASON_NORMAL), "finish 0");
+    then(down(0, THS_REASON_NORMAL), "");
+    assert_int_equal(sup.phase, THSI_SUPERVISOR_RUNS);
+}
+
 /* ---- Placement ------------------------------------------------------------------------------ */
 
 static void spread_children_wait_for_a_place_and_hold_nobody_up(void **state)
@@ -891,6 +1002,15 @@ int main(void)
         STORY(temporary_child_ends_with_all_and_stays_away),
         STORY(child_that_does_not_halt_is_killed_then_replaced),
         STORY(stop_overtakes_a_restart_of_all),
+        STORY(crash_halts_those_after_it_and_no_others),
+        STORY(crash_of_the_last_halts_nobody),
+        STORY(crash_of_an_earlier_one_meanwhile_halts_more_and_counts),
+        STORY(rest_for_one_leaves_an_earlier_end_that_is_not_restarted_alone),
+        STORY(rest_for_one_starts_anew_what_is_gone),
+        STORY(first_significant_end_ends_the_supervisor),
+        STORY(last_significant_end_ends_the_supervisor),
+        STORY(other_ends_do_not_end_the_supervisor),
+        STORY(significant_child_is_nothing_special_by_default),
         STORY(spread_children_wait_for_a_place_and_hold_nobody_up),
         STORY(instances_are_dealt_out_evenly),
         STORY(share_of_a_lost_place_starts_elsewhere_at_once_and_does_not_count),
