@@ -3,7 +3,10 @@
 #include "cluster/remote.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "node/base/utf8.h"
 
 /* After this a refused type is announced again: the other node may have come to know it since. */
 #define REFUSAL_NS UINT64_C(1000000000)
@@ -155,7 +158,6 @@ static void fill(struct ths_env *env, uint64_t uid, const struct thsi_signal *si
         .err = (uint32_t)signal->err,
         .reason = (uint32_t)signal->reason,
         .certainty = (uint32_t)signal->certainty,
-        .text = signal->text,
         .name = signal->name,
         .type_number = info ? info->id : 0,
         .type = info,
@@ -203,17 +205,36 @@ static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, cons
     return err;
 }
 
+/* What is not UTF-8 would end the link. A name that is none is nobody's; a reason is mended in @room. */
+static enum ths_err check_text(const struct thsi_signal *signal, char room[THSI_ENVELOPE_TEXT_MAX + 1], const char **text)
+{
+    *text = signal->text;
+    if (!signal->text || thsi_utf8_valid(signal->text, strlen(signal->text)))
+        return THS_OK;
+    if (signal->kind == THSI_LOOKUP || signal->kind == THSI_SPAWN)
+        return THS_MALFORMED;
+    (void)snprintf(room, THSI_ENVELOPE_TEXT_MAX + 1, "%s", signal->text);
+    thsi_utf8_mend(room);
+    *text = room;
+    return THS_OK;
+}
+
 enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_signal *signal)
 {
     const struct thsi_type_info *info = NULL;
+    char room[THSI_ENVELOPE_TEXT_MAX + 1];
     struct thsi_envelope envelope;
     struct thsi_peer *peer;
+    const char *text;
     enum ths_err err = signal->type ? check_body(signal->type, signal->body, &info) : THS_OK;
 
     assert(signal->to.node != remote->runtime->uid);
+    if (err == THS_OK)
+        err = check_text(signal, room, &text);
     if (err != THS_OK)
         return err;
     fill(remote->runtime->env, remote->runtime->uid, signal, info, &envelope);
+    envelope.text = text;
     err = thsi_remote_lock_or_park(remote, signal->to.node, &peer);
     return err == THS_OK ? put(remote, peer, &envelope) : err;
 }

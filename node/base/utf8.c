@@ -58,3 +58,19 @@ bool thsi_utf8_valid(const char *text, size_t len)
     }
     return true;
 }
+
+void thsi_utf8_mend(char *text)
+{
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        size_t step = sequence_len((const uint8_t *)text, left);
+
+        if (step == 0) {
+            *text = '?';
+            step = 1;
+        }
+        text += step;
+        left -= step;
+    }
+}

@@ -10,4 +10,7 @@
  * nothing above U+10FFFF. Empty text is. Borrows @text, which may be NULL when @len is 0. Thread: any. */
 bool thsi_utf8_valid(const char *text, size_t len);
 
+/* Put a '?' in the place of every byte of @text that is part of no well-formed character. Thread: any. */
+void thsi_utf8_mend(char *text);
+
 #endif /* THSI_NODE_BASE_UTF8_H */

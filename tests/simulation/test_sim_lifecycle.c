@@ -224,6 +224,38 @@ static void start_on_another_node_is_answered_when_it_is_over(void **state)
     assert_noted("closed: crashed\nheard CRASHED \"no such file\"\nopened for a\nheard OK \"\"\n");
 }
 
+/* ---- Reasons on the wire --------------------------------------------------------------------- */
+
+static void text_that_is_not_utf8_is_mended_on_its_way(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = puppet_spawn(node, "a", PLAIN), b = stage_remote_puppet("b");
+
+    probe_name(b, "b");
+    puppet_do(node, a, puppet_monitors, &b);
+    stage_settle();
+    assert_err(puppet_try(ths_sim_node(stage, 2), b, puppet_fails, "caf\xc3\xa9 \xff\xc3"), CRASHED);
+    stage_settle();
+    assert_noted("a: down b crashed observed \"caf\xc3\xa9 ??\"\n");
+}
+
+static void heard_lookup(struct ths_ctx *ctx, struct puppet *self, void *name)
+{
+    (void)self;
+    ths_lookup(ctx, name, &puppet_heard, 1000);
+}
+
+static void name_that_is_not_utf8_is_refused(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = puppet_spawn(node, "a", PLAIN);
+
+    puppet_do(node, a, heard_lookup, "caf\xe9@n2");
+    stage_settle();
+    assert_noted("a: heard MALFORMED\n");
+    assert_false(ths_ref_is_nobody(stage_remote_puppet("b"))); /* the link is not the worse for it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +269,8 @@ int main(void)
         stage_test(start_that_stops_has_started),
         stage_test(start_that_is_refused_is_answered_too),
         stage_test(thread_outside_waits_for_a_start),
+        stage_pair_test(text_that_is_not_utf8_is_mended_on_its_way),
+        stage_pair_test(name_that_is_not_utf8_is_refused),
         stage_pair_test(start_on_another_node_is_answered_when_it_is_over),
     };
 

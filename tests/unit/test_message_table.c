@@ -270,6 +270,22 @@ static void utf8_verdicts(void **state)
             fail_msg("row %zu", i);
 }
 
+static void utf8_is_mended_byte_by_byte(void **state)
+{
+    static const struct { const char *text, *mended; } rows[] = {
+        { "", "" }, { "plain", "plain" }, { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
+        { "\xff\xc3", "??" }, { "a\xed\xa0\x80z", "a???z" }, { "cut \xf0\x9f\x8e", "cut ???" },
+    };
+    char text[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        (void)snprintf(text, sizeof text, "%s", rows[i].text);
+        thsi_utf8_mend(text);
+        assert_string_equal(text, rows[i].mended);
+    }
+}
+
 /* Last: it fills the table of this process. */
 static void table_refuses_types_beyond_its_bound(void **state)
 {
@@ -312,6 +328,7 @@ int main(void)
         cmocka_unit_test(message_over_the_limit_is_too_big),
         cmocka_unit_test(list_of_numbers_over_the_limit_is_too_big),
         cmocka_unit_test(utf8_verdicts),
+        cmocka_unit_test(utf8_is_mended_byte_by_byte),
         cmocka_unit_test(table_refuses_types_beyond_its_bound),
     };
 
