@@ -48,8 +48,14 @@ bool thsi_actor_call(struct ths_ctx *ctx, const struct thsi_type_info *info, con
     struct thsi_actor *actor = ctx->actor;
     ths_handler *handler = info ? thsi_dispatch_find(actor->dispatch, info) : NULL;
 
-    if (handler)
+    if (!handler && info && actor->dispatch->any) {
+        const struct ths_any any = { { info->type, body } };
+
+        handler = actor->dispatch->any;
+        handler(ctx, actor->state, &any);
+    } else if (handler) {
         handler(ctx, actor->state, body);
+    }
     return handler != NULL;
 }
 

@@ -31,9 +31,10 @@ static struct thsi_dispatch *make(const struct ths_behaviour *behaviour)
     const struct thsi_type_info *started = thsi_type_intern(&ths_started_type);
     const struct thsi_type_info *stopping = thsi_type_intern(&ths_stopping_type);
     const struct thsi_type_info *finally = thsi_type_intern(&ths_finally_type);
+    const struct thsi_type_info *any = thsi_type_intern(&ths_any_type);
     struct thsi_dispatch *dispatch = calloc(1, sizeof *dispatch + places * sizeof dispatch->entries[0]);
 
-    if (!dispatch || !started || !stopping || !finally)
+    if (!dispatch || !started || !stopping || !finally || !any)
         goto fail;
     dispatch->behaviour = behaviour;
     dispatch->state_size = (uint32_t)behaviour->state_size;
@@ -43,7 +44,10 @@ static struct thsi_dispatch *make(const struct ths_behaviour *behaviour)
 
         if (!info)
             goto fail;
-        put(dispatch, info, behaviour->entries[i].handler);
+        if (info == any)
+            dispatch->any = behaviour->entries[i].handler;
+        else
+            put(dispatch, info, behaviour->entries[i].handler);
     }
     dispatch->started = thsi_dispatch_find(dispatch, started);
     dispatch->stopping = thsi_dispatch_find(dispatch, stopping);

@@ -20,6 +20,7 @@ struct thsi_dispatch {
     ths_handler *started;              /* handlers of lifecycle messages, NULL: none */
     ths_handler *stopping;
     ths_handler *finally;
+    ths_handler *any;                  /* of ths_any; not among the entries */
     struct thsi_dispatch_entry entries[];
 };
 

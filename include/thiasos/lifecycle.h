@@ -37,6 +37,13 @@ THS_MESSAGE(ths_idle, "ths.idle", 1, u64(ms))
 /* Tells to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err). */
 THS_MESSAGE(ths_undelivered, "ths.undelivered", 1, ref(to), u32(err), u64(count))
 
+/* Not sent by anybody: a behaviour that lists it takes with its handler whatever no other entry takes, the messages above
+ * included (but for ths_started, ths_stopping and ths_finally). message.body is of message.type; both lent for the call. */
+struct ths_any {
+    struct ths_message message;
+};
+static struct ths_type ths_any_type __attribute__((unused)) = { "ths.any", 1, sizeof(struct ths_any), NULL, 0, NULL };
+
 #endif /* __cplusplus */
 
 #endif /* THIASOS_LIFECYCLE_H */

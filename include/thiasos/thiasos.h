@@ -10,6 +10,8 @@
  *   supervisor.h  children that are restarted, here or on other nodes
  *   cluster.h     join other nodes; members
  *   group.h       process groups that span nodes
+ *   sim.h         a cluster in one thread, on virtual time
+ *   testkit.h     actors driven by a test, in the simulator; these two are included by themselves
  *   ref.h reason.h err.h env.h   the values they speak of */
 
 #ifndef THIASOS_THIASOS_H

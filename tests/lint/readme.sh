@@ -42,6 +42,9 @@ compile hello -lthiasos
 timeout 60 ./hello > out 2> log || die "hello ends with status $?" out log
 printf 'hello, world (1)\nhello, world (2)\n' | diff - out || die "hello prints something else" log
 
+compile greeter_test -lthiasos-cluster -lthiasos
+timeout 60 ./greeter_test 2> log || die "greeter_test ends with status $?" log
+
 compile a -lthiasos-cluster -lthiasos
 compile b -lthiasos-cluster -lthiasos
 if [ -z "$thiasos" ]; then
