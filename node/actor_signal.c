@@ -233,6 +233,7 @@ void thsi_actor_signal(struct ths_ctx *ctx, struct thsi_message *message)
     ctx->message = message;
     ctx->answered = true; /* it is no request */
     act(ctx, message, thsi_message_control(message));
+    message = ctx->message; /* NULL: it was kept */
     ctx->message = NULL;
     thsi_message_free(ctx->pool, message);
 }

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "node/gather.h"
 #include "node/node.h"
 #include "node/send.h"
 #include "node/timers.h"
@@ -76,46 +77,70 @@ static bool arm(struct ths_ctx *ctx, struct thsi_asking *asking, uint64_t now_ns
     return true;
 }
 
-/* An inherited deadline is that of the request at hand. */
+/* An inherited deadline is that of the request at hand. None is now: what is asked while others time out waits its turn. */
 static uint64_t deadline_of(const struct ths_ctx *ctx, uint64_t now_ns, unsigned timeout_ms)
 {
     if (timeout_ms == THS_INHERIT) {
         uint64_t ns = ctx->message && ctx->message->kind == THSI_ASK ? thsi_message_ask(ctx->message)->deadline_ns
                                                                      : UINT64_MAX;
         if (ns != UINT64_MAX)
-            return ns > now_ns ? ns : now_ns;
+            return ns > now_ns ? ns : now_ns + 1;
         timeout_ms = THS_INHERIT_DEFAULT_MS;
     }
-    return now_ns + (uint64_t)timeout_ms * 1000000u;
+    return now_ns + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000u : 1);
 }
 
 /* ---- Open and closed -------------------------------------------------------------------- */
 
-static struct thsi_ask_entry *open_ask(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to,
-                                       unsigned timeout_ms)
+struct thsi_ask_entry *thsi_ask_begin(struct ths_ctx *ctx, ths_ref target)
+{
+    struct thsi_rare *rare = thsi_actor_rare(ctx, ctx->actor);
+    struct thsi_ask_entry *entry;
+
+    if (!rare || rare->asking.count == ASKS_MAX)
+        return NULL;
+    entry = thsi_ask_take(&ctx->node->asks, &ctx->free_asks);
+    if (!entry)
+        return NULL;
+    entry->last_id += UINT64_C(1) << THSI_ASK_BITS;
+    entry->gather = NULL;
+    entry->deadline.ns = UINT64_MAX;
+    atomic_store_explicit(&entry->actor, ctx->actor, memory_order_relaxed);
+    thsi_ask_set_target(entry, target);
+    /* Relaxed: who is handed the id was sent it with a release. */
+    atomic_store_explicit(&entry->id, entry->last_id, memory_order_relaxed);
+    list(ctx, entry);
+    rare->asking.count++;
+    thsi_foreign_note(ctx, target);
+    return entry;
+}
+
+struct thsi_ask_entry *thsi_ask_begin_until(struct ths_ctx *ctx, ths_ref target, unsigned timeout_ms)
 {
     struct thsi_rare *rare = thsi_actor_rare(ctx, ctx->actor);
     uint64_t now_ns = thsi_now_ns(ctx->node);
     uint64_t deadline_ns = deadline_of(ctx, now_ns, timeout_ms);
     struct thsi_ask_entry *entry;
 
-    if (!rare || rare->asking.count == ASKS_MAX || !arm(ctx, &rare->asking, now_ns, deadline_ns))
+    if (!rare || !arm(ctx, &rare->asking, now_ns, deadline_ns))
         return NULL;
-    entry = thsi_ask_take(&ctx->node->asks, &ctx->free_asks);
+    entry = thsi_ask_begin(ctx, target);
     if (!entry)
         return NULL; /* the timer rings for nothing */
-    entry->last_id += UINT64_C(1) << THSI_ASK_BITS;
-    entry->handler = reply_to->handler;
-    entry->type = reply_to->type ? thsi_type_intern(reply_to->type) : NULL;
     entry->deadline.ns = deadline_ns;
-    atomic_store_explicit(&entry->actor, ctx->actor, memory_order_relaxed);
-    thsi_ask_set_target(entry, target);
-    /* Relaxed: who is handed the id was sent it with a release. */
-    atomic_store_explicit(&entry->id, entry->last_id, memory_order_relaxed);
-    list(ctx, entry);
     thsi_deadline_add(&rare->asking.first, &entry->deadline);
-    rare->asking.count++;
-    thsi_foreign_note(ctx, target);
+    return entry;
+}
+
+static struct thsi_ask_entry *open_ask(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to,
+                                       unsigned timeout_ms)
+{
+    struct thsi_ask_entry *entry = thsi_ask_begin_until(ctx, target, timeout_ms);
+
+    if (entry) {
+        entry->handler = reply_to->handler;
+        entry->type = reply_to->type ? thsi_type_intern(reply_to->type) : NULL;
+    }
     return entry;
 }
 
@@ -133,14 +158,14 @@ static struct thsi_ask_entry *find_own(struct ths_ctx *ctx, uint64_t id)
     return entry && atomic_load_explicit(&entry->actor, memory_order_relaxed) == ctx->actor ? entry : NULL;
 }
 
-/* From here on its replies are late. What it held stays readable until the next ask is opened. */
-static void close_ask(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+void thsi_ask_close(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
 {
     struct thsi_asking *asking = &ctx->actor->rare->asking;
 
     atomic_store_explicit(&entry->id, 0, memory_order_relaxed);
     unlist(ctx, entry);
-    thsi_deadline_remove(&asking->first, &entry->deadline);
+    if (entry->deadline.ns != UINT64_MAX)
+        thsi_deadline_remove(&asking->first, &entry->deadline);
     asking->count--;
     thsi_ask_give(&ctx->node->asks, &ctx->free_asks, entry);
 }
@@ -154,8 +179,12 @@ static void end_ask(struct ths_ctx *ctx, struct thsi_ask_entry *entry, enum ths_
     const struct thsi_type_info *type = entry->type;
     ths_reply_handler *handler = entry->handler;
 
+    if (entry->gather) {
+        thsi_gather_answered(ctx, entry, err, info, body);
+        return;
+    }
     ctx->ask_id = entry->last_id;
-    close_ask(ctx, entry);
+    thsi_ask_close(ctx, entry);
     if (err == THS_OK && type && type != info)
         err = THS_TYPE_MISMATCH;
     handler(ctx, ctx->actor->state, err, err != THS_OK ? NULL : type ? body : &any);
@@ -170,6 +199,18 @@ void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const
         end_ask(ctx, entry, err, info, body);
 }
 
+/* Its deadline has come. Whom it waits for may wait for its asker. */
+static void time_out(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+{
+    char text[THSI_CYCLE_TEXT];
+    bool in_cycle = entry->gather ? thsi_gather_find_cycle(ctx, entry->gather, text)
+                                  : thsi_ask_find_cycle(ctx, entry->target, text);
+
+    ctx->reply_text = in_cycle ? text : NULL;
+    end_ask(ctx, entry, THS_TIMEOUT, NULL, NULL);
+    ctx->reply_text = NULL;
+}
+
 void thsi_asks_due(struct ths_ctx *ctx, struct thsi_timer *timer)
 {
     struct thsi_asking *asking = &ctx->actor->rare->asking;
@@ -177,7 +218,7 @@ void thsi_asks_due(struct ths_ctx *ctx, struct thsi_timer *timer)
 
     asking->timer_ns = 0; /* it is looked after below, whatever the handlers ask */
     while (!ctx->ending && asking->first && asking->first->ns <= now_ns)
-        end_ask(ctx, entry_due(asking->first), THS_TIMEOUT, NULL, NULL);
+        time_out(ctx, entry_due(asking->first));
     if (asking->first) {
         asking->timer_ns = asking->first->ns;
         thsi_timer_again(ctx, timer, asking->timer_ns);
@@ -210,15 +251,23 @@ void thsi_ask_moved(struct ths_ctx *ctx, uint64_t id, ths_ref from, const char *
     thsi_foreign_note(ctx, target);
 }
 
-/* Close an ask before its answer came, and say so to who was asked. A node that was asked does not hold requests. */
-static void call_off(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+/* A node that was asked does not hold requests. */
+void thsi_ask_call_off(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
 {
     const struct thsi_signal cancel = { .kind = THSI_CANCEL, .from = thsi_actor_ref(ctx->node, ctx->actor),
                                         .to = entry->target, .id = entry->last_id };
 
-    close_ask(ctx, entry);
+    thsi_ask_close(ctx, entry);
     if (cancel.to.generation != 0)
         (void)thsi_send_signal(ctx, &cancel);
+}
+
+static void call_off(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+{
+    if (entry->gather)
+        thsi_gather_call_off(ctx, entry->gather);
+    else
+        thsi_ask_call_off(ctx, entry);
 }
 
 bool ths_ask_cancel(struct ths_ctx *ctx, ths_ask_id ask)

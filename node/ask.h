@@ -1,6 +1,8 @@
 /* Asks: requests that wait for their answer.
  *
  *     ask.c         the open asks of an actor: opening, answers, deadlines, the end
+ *     gather.h      several at once, answered together
+ *     ask_cycle.h   those that wait for each other
  *     ask_table.h   where their entries lie
  *     requests.h    the other side: requests taken, answered, passed on
  *     ask_node.c    asks to nodes: looking up a name, starting an actor
@@ -18,6 +20,16 @@
 /* Open an ask to @target: its answer, or a TIMEOUT, comes to @reply_to exactly once. Returns the id to put into the signal;
  * 0 when memory is out or too many are open: then nothing was opened. */
 uint64_t thsi_ask_open(struct ths_ctx *ctx, ths_ref target, const struct ths_reply_to *reply_to, unsigned timeout_ms);
+
+/* The parts of it. Begin an ask without deadline and handler / with a deadline; NULL as above. */
+struct thsi_ask_entry *thsi_ask_begin(struct ths_ctx *ctx, ths_ref target);
+struct thsi_ask_entry *thsi_ask_begin_until(struct ths_ctx *ctx, ths_ref target, unsigned timeout_ms);
+
+/* Close it: from here on its replies are late. What it held stays readable until the next ask is begun. */
+void thsi_ask_close(struct ths_ctx *ctx, struct thsi_ask_entry *entry);
+
+/* Close it before its answer came, and say so to who was asked. */
+void thsi_ask_call_off(struct ths_ctx *ctx, struct thsi_ask_entry *entry);
 
 /* Open an ask and send @signal, which the caller filled but for from, id and, where it is the ask's, deadline. What cannot
  * be delivered or asked is answered; what cannot even be packed is not. Returns its id; 0: it was not opened, or

@@ -33,7 +33,9 @@ struct thsi_ask_entry {
     uint64_t last_id;                   /* of its present or last use */
     ths_reply_handler *handler;
     const struct thsi_type_info *type;  /* of the reply wanted; NULL: any */
-    struct thsi_deadline deadline;
+    struct thsi_deadline deadline;      /* ns UINT64_MAX: it has none of its own */
+    struct thsi_gather *gather;         /* it is one of several (gather.h), number `place`; NULL: alone */
+    uint32_t place;
     struct thsi_ask_entry *free_next;   /* while free */
 };
 

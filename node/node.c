@@ -78,6 +78,7 @@ static void fini_parts(struct ths_node *node)
     (void)pthread_mutex_destroy(&node->waiters_lock);
     (void)node->env->memory(node->env, node->foreign, 0);
     (void)node->env->memory(node->env, node->exits, 0);
+    (void)pthread_mutex_destroy(&node->cycles.lock);
     (void)pthread_mutex_destroy(&node->cancels.lock);
     thsi_ask_table_fini(&node->asks);
     thsi_table_fini(&node->table);
@@ -100,6 +101,7 @@ static struct ths_node *create(struct thsi_exec *exec, struct ths_env *env, cons
     }
     thsi_ask_table_init(&node->asks, env);
     (void)pthread_mutex_init(&node->cancels.lock, NULL);
+    (void)pthread_mutex_init(&node->cycles.lock, NULL);
     thsi_depot_init(&node->depot, env);
     thsi_injector_init(&node->injector);
     thsi_names_init(&node->names, env);

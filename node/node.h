@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "node/actor.h"
+#include "node/ask_cycle.h"
 #include "node/ask_table.h"
 #include "node/cancels.h"
 #include "node/exec.h"
@@ -58,6 +59,7 @@ struct ths_ctx {
     struct thsi_message *message;  /* at hand; NULL: none */
     uint32_t sent;                 /* signals sent in the present turn, charged to its budget */
     uint64_t ask_id;               /* of the ask whose answer is being handled */
+    const char *reply_text;        /* what is to be said of it; NULL: what its message says */
     bool answered;                 /* the request at hand was replied to */
     bool ending;                   /* ths_stop, ths_shutdown or ths_fail was called */
     uint8_t veto;                  /* enum thsi_veto */
@@ -110,6 +112,7 @@ struct ths_node {
     struct thsi_table table;
     struct thsi_ask_table asks;
     struct thsi_cancels cancels;
+    struct thsi_cycles cycles;
     struct thsi_injector injector;
     struct thsi_names names;
     struct thsi_names behaviours;       /* registered ones, by name */

@@ -59,5 +59,7 @@ const char *ths_reply_text(struct ths_ctx *ctx)
 {
     struct thsi_message *message = ctx->message;
 
+    if (ctx->reply_text)
+        return ctx->reply_text;
     return message && message->kind == THSI_REPLY ? thsi_message_control(message)->text : "";
 }

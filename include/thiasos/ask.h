@@ -86,9 +86,63 @@ THS_API unsigned ths_remaining_ms(struct ths_ctx *ctx, const struct ths_asked *a
  * deferred it gets a ths_ask_cancelled, if its behaviour lists that. Returns whether the ask was open. */
 THS_API bool ths_ask_cancel(struct ths_ctx *ctx, ths_ask_id ask);
 
+/* What became of one of the asks of a ths_ask_all. */
+struct ths_result {
+    ths_ref who;        /* as it was asked */
+    enum ths_err err;
+    const void *reply;  /* the message that THS_ON_RESULTS names; NULL unless err == THS_OK. Lent for the handler's call */
+};
+
+/* Made by THS_ON_RESULTS. With a NULL type any reply will do, and it is a `const struct ths_message *`. */
+typedef void ths_results_handler(struct ths_ctx *ctx, void *self, const struct ths_result *results, unsigned count);
+struct ths_results_to {
+    ths_results_handler *handler;
+    struct ths_type *type;
+};
+
+#define THS_ASK_ALL_MAX 4096u
+
+#ifndef __cplusplus
+
+/* THS_ON_RESULTS(client, got_all, balance) { ... }: takes the answers of a ths_ask_all that names got_all.
+ * In scope: ctx, self, const struct ths_result *results, unsigned count. Write it above the handlers that ask. */
+#define THS_ON_RESULTS(behaviour, handler, message)                                                 \
+    static void handler##_typed(struct ths_ctx *ctx, struct behaviour *self,                        \
+                                const struct ths_result *results, unsigned count);                  \
+    static void handler##_thunk(struct ths_ctx *ctx, void *self, const struct ths_result *results,  \
+                                unsigned count)                                                     \
+    {                                                                                               \
+        handler##_typed(ctx, (struct behaviour *)self, results, count);                             \
+    }                                                                                               \
+    static const struct ths_results_to handler = { handler##_thunk, &message##_type };              \
+    static void handler##_typed(struct ths_ctx *ctx __attribute__((unused)),                        \
+                                struct behaviour *self __attribute__((unused)),                     \
+                                const struct ths_result *results __attribute__((unused)),           \
+                                unsigned count __attribute__((unused)))
+
+/* ths_ask_all(ctx, refs, count, get_balance, got_all, 500, .account = 7): asks each of them the same; got_all runs exactly
+ * once, when all have ended or the deadline has come, with one result for each in the order of @refs:
+ *
+ *     for (unsigned i = 0; i < count; i++) {
+ *         const struct balance *balance = results[i].reply;
+ *         if (balance)
+ *             self->sum += balance->amount;
+ *     }
+ *
+ * Copies @refs. results is NULL and count 0 when memory was out or there are more than THS_ASK_ALL_MAX; then nobody was asked, the
+ * handler has run when this returns, and it returns 0. Otherwise it returns an id for ths_ask_cancel, which takes back
+ * all of them. */
+#define ths_ask_all(ctx, refs, count, message, results_to, ...)                                     \
+    thsp_ask_all(ctx, refs, count, &message##_type, THSP_LITERAL_TAIL_V(message, __VA_ARGS__), &(results_to), \
+                 THSP_HEAD(__VA_ARGS__))
+
+#endif /* __cplusplus */
+
 /* ---- What the macros call --------------------------------------------------------------- */
 
 THS_API enum ths_err thsp_reply_to(struct ths_ctx *ctx, struct ths_asked *asked, struct ths_type *type, const void *body);
+THS_API ths_ask_id thsp_ask_all(struct ths_ctx *ctx, const ths_ref *to, unsigned count, struct ths_type *type,
+                                const void *body, const struct ths_results_to *results_to, unsigned timeout_ms);
 THS_API enum ths_err thsp_delegate(struct ths_ctx *ctx, struct ths_asked *asked, ths_ref to, struct ths_type *type,
                                    const void *body);
 

@@ -33,7 +33,8 @@ extern "C" {
 
 #endif /* __cplusplus */
 
-/* In a reply handler: the text that came with the error at hand, of a start that failed; else "". Lends until the handler
+/* In a reply handler: the text that came with the error at hand: of a start that failed; of a TIMEOUT among actors of this node
+ * that ask each other, "a -> b -> a", who waits for whom (it is logged too, once); else "". Lends until the handler
  * returns. */
 THS_API const char *ths_reply_text(struct ths_ctx *ctx);
 

@@ -16,6 +16,7 @@ enum how { ANSWERS, DEFERS, FORGETS, FORWARDS, DELEGATES, REFUSES, FAILS, INHERI
 THS_MESSAGE(job, "requests.job", 1, u8(how), u8(then), ref(next), string(text))
 THS_MESSAGE(result, "requests.result", 1, string(by), string(text), u32(left_ms))
 THS_MESSAGE(errand, "requests.errand", 1, ref(to), u8(how), u8(then), ref(next), u32(ms))
+THS_MESSAGE(errands, "requests.errands", 1, list(ref, to, .max = 5000), u8(how), u32(ms))
 THS_MESSAGE(finish, "requests.finish", 1)
 THS_MESSAGE(call_off, "requests.call_off", 1)
 THS_MESSAGE(end, "requests.end", 1, boolean(crash))
@@ -159,6 +160,44 @@ THS_ON(client, errand)
                         .text = "asked");
 }
 
+static void note_results(const struct ths_result *results, unsigned count)
+{
+    probe_note("all %u%s", count, results ? "" : " none");
+    for (unsigned i = 0; i < count; i++) {
+        const struct result *got = results[i].reply;
+        probe_note("%u %s %s", i, ths_err_name(results[i].err), got ? got->by : "-");
+    }
+}
+
+THS_ON_RESULTS(client, heard_all, result)
+{
+    note_results(results, count);
+}
+
+THS_ON_RESULTS(client, heard_all_wrongly, finish)
+{
+    note_results(results, count);
+}
+
+static void note_any_results(struct ths_ctx *ctx, void *self, const struct ths_result *results, unsigned count)
+{
+    const struct ths_message *any = results[0].reply;
+
+    (void)ctx, (void)self;
+    probe_note("any %u %s", count, any && any->type ? ((const struct result *)any->body)->by : "-");
+}
+
+THS_ON(client, errands)
+{
+    static const struct ths_results_to heard_any = { note_any_results, NULL };
+
+    self->ask = ths_ask_all(ctx, msg->to.items, msg->to.count, job, heard_all, msg->ms, .how = msg->how, .text = "all");
+    if (msg->how == REFUSES)
+        (void)ths_ask_all(ctx, msg->to.items, msg->to.count, job, heard_all_wrongly, msg->ms, .how = ANSWERS);
+    if (msg->how == FORGETS)
+        (void)ths_ask_all(ctx, msg->to.items, 1, job, heard_any, msg->ms, .how = ANSWERS);
+}
+
 THS_ON(client, call_off)
 {
     bool was_open = ths_ask_cancel(ctx, self->ask);
@@ -171,7 +210,7 @@ THS_ON(client, end)
     ths_stop(ctx);
 }
 
-THS_BEHAVIOUR(client, errand, call_off, end)
+THS_BEHAVIOUR(client, errand, errands, call_off, end)
 
 /* ---- Where they are ---------------------------------------------------------------------- */
 
@@ -516,6 +555,110 @@ static void cancelled_request_in_the_mailbox_is_dropped_and_counted(void **state
     }
 }
 
+/* ---- Several at once --------------------------------------------------------------------- */
+
+static void ask_all(enum how how, unsigned ms, ths_ref first, ths_ref second, ths_ref third)
+{
+    assert_int_equal(ths_tell(node, asker, errands, .to = THS_ITEMS(ths_ref, first, second, third), .how = (uint8_t)how,
+                              .ms = ms), THS_OK);
+    run();
+}
+
+static void each_of_several_has_its_result_in_the_order_asked(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_all(ANSWERS, LONG_MS, b, a, b);
+        assert_noted("all 3\n0 OK b\n1 OK a\n2 OK b\n");
+    }
+}
+
+static void those_of_several_that_fail_say_why(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        tell_end(place[1], a, false);
+        ask_all(ANSWERS, LONG_MS, a, THS_NOBODY, b);
+        assert_noted("all 3\n0 GONE -\n1 GONE -\n2 OK b\n");
+    }
+}
+
+static void reply_of_another_kind_is_no_result(void **state)
+{
+    (void)state;
+    put(0);
+    ask_all(REFUSES, LONG_MS, a, b, a);
+    assert_noted("all 3\n0 NOT_FOUND -\n1 NOT_FOUND -\n2 NOT_FOUND -\n"
+                 "all 3\n0 TYPE_MISMATCH -\n1 TYPE_MISMATCH -\n2 TYPE_MISMATCH -\n");
+}
+
+static void several_share_one_deadline_and_what_came_before_counts(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_all(DEFERS, 500, a, b, THS_NOBODY);
+        assert_noted_in_any_order("a: has it\nb: has it\n");
+        tell_finish(place[2], b);
+        ths_sim_run_ms(sim, 500);
+        assert_noted_in_any_order("a: has it\nb: has it\nb: cancelled 0\nall 3\n0 TIMEOUT -\n1 OK b\n2 GONE -\n");
+        tell_finish(place[1], a);
+        assert_noted_in_any_order("a: has it\nb: has it\nb: cancelled 0\nall 3\n0 TIMEOUT -\n1 OK b\n2 GONE -\na: cancelled 1\n");
+    }
+}
+
+static void handler_of_any_replies_gets_messages(void **state)
+{
+    (void)state;
+    put(0);
+    ask_all(FORGETS, 500, a, a, a);
+    assert_noted("a: has it\na: has it\na: has it\nany 1 a\n");
+}
+
+static void asking_nobody_at_all_is_answered_with_nothing(void **state)
+{
+    (void)state;
+    put(0);
+    assert_int_equal(ths_tell(node, asker, errands, .how = ANSWERS, .ms = LONG_MS), THS_OK);
+    run();
+    assert_noted("all 0\n");
+}
+
+static void too_many_at_once_are_not_asked(void **state)
+{
+    static ths_ref many[THS_ASK_ALL_MAX + 1];
+
+    (void)state;
+    put(0);
+    for (unsigned i = 0; i <= THS_ASK_ALL_MAX; i++)
+        many[i] = a;
+    assert_int_equal(ths_tell(node, asker, errands, .to = { many, THS_ASK_ALL_MAX + 1 }, .ms = LONG_MS), THS_OK);
+    run();
+    assert_noted("all 0 none\n");
+}
+
+static void several_are_called_off_together(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_all(DEFERS, LONG_MS, a, b, THS_NOBODY);
+        call_it_off();
+        assert_noted_in_any_order("a: has it\nb: has it\ncalled off 1\na: cancelled\nb: cancelled\n");
+        call_it_off();
+        ths_sim_run_ms(sim, LONG_MS);
+        assert_noted_in_any_order("a: has it\nb: has it\ncalled off 1\na: cancelled\nb: cancelled\ncalled off 0\n");
+    }
+}
+
+static void end_of_the_asker_cancels_several_too(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_all(DEFERS, LONG_MS, a, b, b);
+        tell_end(place[0], asker, false);
+        assert_noted_in_any_order("a: has it\nb: has it\nb: has it\na: cancelled\nb: ?\nb: cancelled\n");
+    }
+}
+
 /* ---- Refusals ---------------------------------------------------------------------------- */
 
 static void without_a_request_there_is_nothing_to_answer_or_pass_on(void **state)
@@ -553,6 +696,15 @@ int main(void)
         sim_test(cancel_of_an_ask_that_has_ended_does_nothing),
         sim_test(end_of_the_asker_cancels_too),
         sim_test(cancelled_request_in_the_mailbox_is_dropped_and_counted),
+        sim_test(each_of_several_has_its_result_in_the_order_asked),
+        sim_test(those_of_several_that_fail_say_why),
+        sim_test(reply_of_another_kind_is_no_result),
+        sim_test(several_share_one_deadline_and_what_came_before_counts),
+        sim_test(handler_of_any_replies_gets_messages),
+        sim_test(asking_nobody_at_all_is_answered_with_nothing),
+        sim_test(too_many_at_once_are_not_asked),
+        sim_test(several_are_called_off_together),
+        sim_test(end_of_the_asker_cancels_several_too),
         sim_test(without_a_request_there_is_nothing_to_answer_or_pass_on),
     };
 
