@@ -57,7 +57,7 @@ struct thsi_actor {
     _Atomic uint32_t queued;     /* data messages in the mailbox, handled ones of the present turn included */
     _Atomic uint32_t flags;
     uint32_t capacity;           /* data messages it may hold; written while FREE */
-    uint32_t incarnation;
+    uint32_t incarnation;        /* while FREE: the reason for which the last one ended */
     _Atomic uint32_t asks;       /* its newest open ask (ask.c), 0: none. The consumer's; others may glance */
     struct thsi_actor *run_next; /* in the injector's list */
     union {

@@ -137,6 +137,8 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
     /* Relaxed: who sets it too late for this look finds the generation risen, or is told by the exchange below. */
     if (atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_WAITED)
         thsi_outside_ending(node, self, reason);
+    /* Relaxed: passed on with the generation. */
+    __atomic_store_n(&actor->incarnation, (uint32_t)reason, __ATOMIC_RELAXED);
     /* From here on nothing sent to it is for it. Release: what it did is seen by a thread outside that finds it gone. */
     actor->own_generation = self.generation + 1;
     atomic_store_explicit(&actor->generation, self.generation + 1, memory_order_release);

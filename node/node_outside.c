@@ -151,18 +151,36 @@ static bool ask_for_end(struct ths_node *node, ths_ref ref)
     return thsi_actor_find(node, ref, &err) != NULL;
 }
 
+/* Why the actor of @ref has ended, unless another has come to live in its place. */
+static enum ths_reason last_reason(struct ths_node *node, ths_ref ref)
+{
+    const struct thsi_actor *actor = ref.node == node->uid ? thsi_table_at(&node->table, ref.slot) : NULL;
+    uint32_t reason;
+
+    /* Acquire: the reason was written before the generation. The second look tells whether it was still the reason that
+     * was read; it comes after the read, which acquires what the next actor's spawn released. */
+    if (!actor || !thsi_generation_lives(ref.generation) ||
+        atomic_load_explicit(&actor->generation, memory_order_acquire) != ref.generation + 1)
+        return THS_REASON_NO_ACTOR;
+    reason = __atomic_load_n(&actor->incarnation, __ATOMIC_ACQUIRE);
+    return thsi_actor_generation(actor) == ref.generation + 1 ? (enum ths_reason)reason : THS_REASON_NO_ACTOR;
+}
+
 enum ths_err ths_join(struct ths_node *node, ths_ref ref, unsigned timeout_ms, enum ths_reason *reason)
 {
     struct thsi_waiter waiter = { .ref = ref, .reason = THS_REASON_NO_ACTOR };
     enum ths_err err = THS_OK;
 
-    if (join_waiters(node, &waiter)) {
-        /* One that has ended unnoticed before is NO_ACTOR. */
+    if (ref.node != node->uid && !ths_ref_is_nobody(ref)) {
+        err = thsi_outside_join_remote(node, ref, timeout_ms, &waiter.reason);
+    } else if (join_waiters(node, &waiter)) {
         if (ask_for_end(node, ref) || is_ending(node, ref)) {
             thsi_outside_wait(node, &waiter.word, deadline_in(node, timeout_ms));
             /* Acquire: receives the reason. */
             if (!atomic_load_explicit(&waiter.word, memory_order_acquire))
                 err = THS_TIMEOUT;
+        } else {
+            waiter.reason = last_reason(node, ref);
         }
         leave_waiters(node, &waiter);
     }
@@ -171,11 +189,13 @@ enum ths_err ths_join(struct ths_node *node, ths_ref ref, unsigned timeout_ms, e
     return err;
 }
 
+enum { WAIT_AGAIN_MS = 3600 * 1000 };
+
 int ths_wait(struct ths_node *node, ths_ref ref)
 {
     enum ths_reason reason = THS_REASON_NO_ACTOR;
 
-    while (ths_join(node, ref, 3600u * 1000u, &reason) == THS_TIMEOUT) {
+    while (ths_join(node, ref, WAIT_AGAIN_MS, &reason) == THS_TIMEOUT) {
     }
     ths_node_stop(node, 5000);
     return reason == THS_REASON_NORMAL || reason == THS_REASON_SHUTDOWN ? 0 : 1;

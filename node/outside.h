@@ -17,4 +17,8 @@ THS_MESSAGE(ths_caller_start, "ths.caller.start", 1, u64(address))
  * Errors: those of a spawn. Thread: any but a worker. */
 enum ths_err thsi_outside_run(struct ths_node *node, struct ths_behaviour *behaviour, const void *address);
 
+/* ths_join of an actor of another node. Errors: TIMEOUT, NOMEM, CLOSED (the node stops). Thread: any but a worker. */
+THS_MUST_CHECK enum ths_err thsi_outside_join_remote(struct ths_node *node, ths_ref ref, unsigned timeout_ms,
+                                                     enum ths_reason *reason);
+
 #endif /* THSI_NODE_OUTSIDE_H */

@@ -45,6 +45,57 @@ enum ths_err thsp_stop_wait(struct ths_node *node, ths_ref whom, unsigned timeou
     return err == THS_OK ? call.err : err;
 }
 
+/* ---- Joining ---------------------------------------------------------------------------- */
+
+struct join_call {
+    ths_ref whom;
+    unsigned timeout_ms;
+    enum ths_err err;
+    enum ths_reason reason;
+};
+
+THS_MESSAGE(ths_joiner_due, "ths.joiner.due", 1)
+
+struct ths_joiner {
+    struct join_call *call;
+};
+
+static void joined(struct ths_ctx *ctx, struct ths_joiner *self, enum ths_err err)
+{
+    self->call->err = err;
+    ths_stop(ctx);
+}
+
+THS_ON(ths_joiner, ths_caller_start)
+{
+    self->call = (struct join_call *)(uintptr_t)msg->address;
+    if (ths_monitor(ctx, self->call->whom).value == 0 ||
+        ths_after(ctx, self->call->timeout_ms, ths_joiner_due).value == 0)
+        joined(ctx, self, THS_NOMEM);
+}
+
+THS_ON(ths_joiner, ths_down)
+{
+    self->call->reason = (enum ths_reason)msg->reason;
+    joined(ctx, self, THS_OK);
+}
+
+THS_ON(ths_joiner, ths_joiner_due)
+{
+    joined(ctx, self, THS_TIMEOUT);
+}
+
+THS_BEHAVIOUR(ths_joiner, ths_caller_start, ths_down, ths_joiner_due)
+
+enum ths_err thsi_outside_join_remote(struct ths_node *node, ths_ref ref, unsigned timeout_ms, enum ths_reason *reason)
+{
+    struct join_call call = { .whom = ref, .timeout_ms = timeout_ms, .err = THS_CLOSED, .reason = *reason };
+    enum ths_err err = thsi_outside_run(node, &ths_joiner_behaviour, &call);
+
+    *reason = call.reason;
+    return err == THS_OK ? call.err : err;
+}
+
 /* ---- Starting --------------------------------------------------------------------------- */
 
 static void enter_starts(struct ths_node *node, struct thsi_start_waiter *waiter)

@@ -166,7 +166,8 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
     actor->has_inner = false;
     actor->rare = NULL;
     actor->state = NULL;
-    __atomic_store_n(&actor->incarnation, 1, __ATOMIC_RELAXED);
+    /* Release: who reads it for the reason of the last end sees by the generation that it is none. */
+    __atomic_store_n(&actor->incarnation, 1, __ATOMIC_RELEASE);
     actor->trap_exits = order->trap_exits;
     actor->listed = false;
     actor->hooks = THSI_HOOKS_NONE;

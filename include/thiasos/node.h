@@ -33,8 +33,10 @@ THS_API uint64_t ths_node_uid(const struct ths_node *node);
  * Thread: any but a worker. */
 THS_API int ths_wait(struct ths_node *node, ths_ref ref);
 
-/* Block until the actor has ended or @timeout_ms passed. *@reason (may be NULL) tells why it ended.
- * Errors: TIMEOUT. Thread: any but a worker. */
+/* Block until the actor has ended or @timeout_ms passed. *@reason (may be NULL) tells why it ended. Of those that have
+ * ended already the last 4,096 that were spawned or waited for from outside are known, and others until another actor lives
+ * in their place; then it is NO_ACTOR. An actor of another node is watched, as by ths_monitor: one that has ended is
+ * NO_ACTOR. A handler uses ths_monitor. Errors: TIMEOUT; for another node's also NOMEM, CLOSED. Thread: any but a worker. */
 THS_API enum ths_err ths_join(struct ths_node *node, ths_ref ref, unsigned timeout_ms, enum ths_reason *reason);
 
 /* The ref of "name" or "name@node", waiting up to @timeout_ms for it to appear; THS_NOBODY after that.

@@ -224,6 +224,59 @@ static void start_on_another_node_is_answered_when_it_is_over(void **state)
     assert_noted("closed: crashed\nheard CRASHED \"no such file\"\nopened for a\nheard OK \"\"\n");
 }
 
+/* ---- Joining ------------------------------------------------------------------------------ */
+
+static void spawns_one_that_fails(struct ths_ctx *ctx, struct puppet *self, void *child)
+{
+    static const struct puppet_todo fails = { puppet_fails, "" };
+
+    (void)self;
+    *(ths_ref *)child = puppet_spawn_in(ctx, "child", PLAIN);
+    ths_tell(ctx, *(ths_ref *)child, act, .todo = (uint64_t)(uintptr_t)&fails);
+}
+
+static void uses_places(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    for (int i = 0; i < 300; i++)
+        (void)ths_spawn(ctx, clinger);
+}
+
+static void reason_of_an_actors_child_is_known_until_its_place_is_used_again(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = puppet_spawn(node, "a", PLAIN), child;
+    enum ths_reason reason = THS_REASON_CRASHED;
+
+    puppet_do(node, a, spawns_one_that_fails, &child);
+    stage_settle();
+    assert_ends(node, child, CRASHED);
+    for (int i = 0; i < 100 && reason == THS_REASON_CRASHED; i++) { /* until it ran on the worker that has the place */
+        puppet_do(node, a, uses_places, NULL);
+        assert_err(ths_join(node, child, 0, &reason), OK);
+    }
+    assert_int_equal(reason, THS_REASON_NO_ACTOR);
+}
+
+static void actor_of_another_node_can_be_joined(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = puppet_spawn(ths_sim_node(stage, 2), "a", (struct ths_spawn_options){ .idle_ms = 700 });
+    enum ths_reason reason;
+
+    assert_err(ths_join(node, a, 500, &reason), TIMEOUT);
+    assert_ends(node, a, NORMAL);
+    assert_ends(node, a, NO_ACTOR);
+}
+
+static void join_ends_with_the_node_of_the_actor(void **state)
+{
+    ths_ref a = stage_remote_puppet("a");
+
+    ths_sim_crash(stage, 2);
+    assert_ends((struct ths_node *)*state, a, NODE_LOST);
+}
+
 /* ---- Reasons on the wire --------------------------------------------------------------------- */
 
 static void text_that_is_not_utf8_is_mended_on_its_way(void **state)
@@ -269,6 +322,9 @@ int main(void)
         stage_test(start_that_stops_has_started),
         stage_test(start_that_is_refused_is_answered_too),
         stage_test(thread_outside_waits_for_a_start),
+        stage_test(reason_of_an_actors_child_is_known_until_its_place_is_used_again),
+        stage_pair_test(actor_of_another_node_can_be_joined),
+        stage_pair_test(join_ends_with_the_node_of_the_actor),
         stage_pair_test(text_that_is_not_utf8_is_mended_on_its_way),
         stage_pair_test(name_that_is_not_utf8_is_refused),
         stage_pair_test(start_on_another_node_is_answered_when_it_is_over),
