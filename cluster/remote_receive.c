@@ -259,7 +259,7 @@ static struct thsi_signal signal_of(const struct receiving *at)
         .child = envelope->child,
         .mailbox = envelope->mailbox,
         .err = known_err(envelope->err),
-        .reason = envelope->reason <= THS_REASON_SIGNAL ? (enum ths_reason)envelope->reason : THS_REASON_CRASHED,
+        .reason = envelope->reason <= THS_REASON_REFUSED ? (enum ths_reason)envelope->reason : THS_REASON_CRASHED,
         .certainty = envelope->certainty <= THS_ASSUMED ? (enum ths_certainty)envelope->certainty : THS_ASSUMED,
         .text = envelope->text,
         .name = envelope->name,

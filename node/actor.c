@@ -37,8 +37,10 @@ struct thsi_rare *thsi_actor_rare(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
     if (!actor->rare) {
         actor->rare = ctx->node->env->memory(ctx->node->env, NULL, sizeof *actor->rare);
-        if (actor->rare)
+        if (actor->rare) {
             memset(actor->rare, 0, sizeof *actor->rare);
+            actor->rare->monitors.by_id = true;
+        }
     }
     return actor->rare;
 }

@@ -18,6 +18,7 @@
 #include "node/dispatch.h"
 #include "node/held.h"
 #include "node/mailbox.h"
+#include "node/relations.h"
 #include "thiasos/actor.h"
 
 enum thsi_phase {
@@ -85,12 +86,6 @@ struct thsi_actor {
 
 _Static_assert(sizeof(struct thsi_actor) == 128, "two cache lines");
 
-struct thsi_relation {           /* one link, monitor or watcher */
-    struct thsi_relation *next;
-    ths_ref other;
-    uint64_t id;                 /* 0 for links */
-};
-
 struct thsi_life;
 struct thsi_timer;
 
@@ -104,9 +99,9 @@ struct thsi_asking {
 
 /* What few actors have. Allocated on first use, kept until the actor ends. Consumer's. */
 struct thsi_rare {
-    struct thsi_relation *links;
-    struct thsi_relation *monitors;   /* this actor watches other */
-    struct thsi_relation *watchers;   /* other watches this actor */
+    struct thsi_relations links;
+    struct thsi_relations monitors;   /* this actor watches other */
+    struct thsi_relations watchers;   /* other watches this actor */
     struct thsi_timer *timers;
     struct thsi_asking asking;
     struct thsi_held_table held;      /* requests that it has taken and not answered */
@@ -114,6 +109,7 @@ struct thsi_rare {
     ths_ref supervisor;               /* nobody: none */
     uint32_t child;                   /* index there */
     uint32_t foreign_at;              /* place in node->foreign; under its lock */
+    bool relations_refused;           /* that was said in the log */
     bool is_foreign;                  /* has or had to do with other nodes: listed in node->foreign */
     struct thsi_message *start;       /* start message, kept for restarts */
     struct thsi_life *life;           /* NULL: nothing special about its beginning or end (life.h) */

@@ -40,12 +40,14 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
 
 static void link_asked(struct ths_ctx *ctx, ths_ref from)
 {
-    if (thsi_actor_rare(ctx, ctx->actor) && thsi_relation_add(ctx, &ctx->actor->rare->links, from, 0)) {
+    enum ths_err err = thsi_actor_rare(ctx, ctx->actor) ? thsi_relation_asked(ctx, &ctx->actor->rare->links, from, 0) : THS_NOMEM;
+
+    if (err == THS_OK) {
         thsi_foreign_note(ctx, from);
         return;
     }
     const struct thsi_signal refused = { .kind = THSI_LINK, .from = from, .to = thsi_actor_ref(ctx->node, ctx->actor) };
-    thsi_refuse(ctx, &refused, THS_NOMEM);
+    thsi_refuse(ctx, &refused, err);
 }
 
 /* Whether its supervisor will see to its end: the node stops, and both are of this node. */
@@ -82,10 +84,13 @@ static void monitor_asked(struct ths_ctx *ctx, ths_ref from, uint64_t id)
     const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = from, .id = id,
                                          .to = thsi_actor_ref(ctx->node, ctx->actor) };
 
-    if (thsi_actor_rare(ctx, ctx->actor) && thsi_relation_add(ctx, &ctx->actor->rare->watchers, from, id))
+    enum ths_err err = thsi_actor_rare(ctx, ctx->actor) ? thsi_relation_asked(ctx, &ctx->actor->rare->watchers, from, id)
+                                                        : THS_NOMEM;
+
+    if (err == THS_OK)
         thsi_foreign_note(ctx, from);
     else
-        thsi_refuse(ctx, &monitor, THS_NOMEM);
+        thsi_refuse(ctx, &monitor, err);
 }
 
 void thsi_down(struct ths_ctx *ctx, ths_ref who, uint64_t id, enum ths_reason reason, enum ths_certainty certainty,

@@ -129,9 +129,9 @@ void ths_cancel(struct ths_ctx *ctx, ths_timer_id id)
 /* ---- Links and monitors ----------------------------------------------------------------- */
 
 /* Without memory for the own side the other side is not asked, and its end is told at once. */
-static void relate(struct ths_ctx *ctx, struct thsi_relation **list, const struct thsi_signal *signal)
+static void relate(struct ths_ctx *ctx, struct thsi_relations *set, const struct thsi_signal *signal)
 {
-    if (thsi_relation_add(ctx, list, signal->to, signal->id)) {
+    if (thsi_relation_add(ctx, set, signal->to, signal->id)) {
         thsi_foreign_note(ctx, signal->to);
         (void)thsi_send_signal(ctx, signal);
     } else {
@@ -183,13 +183,14 @@ void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id id)
 {
     struct thsi_signal demonitor = { .kind = THSI_DEMONITOR, .from = ths_self(ctx), .id = id.value };
     struct thsi_rare *rare = ctx->actor ? ctx->actor->rare : NULL;
+    const struct thsi_relation *relation;
 
-    for (const struct thsi_relation *at = rare ? rare->monitors : NULL; at; at = at->next) {
-        if (at->id != id.value || id.value == THSI_SUPERVISOR_MONITOR)
-            continue;
-        demonitor.to = at->other;
-        (void)thsi_relation_remove(ctx, &rare->monitors, at->other, id.value);
-        (void)thsi_send_signal(ctx, &demonitor);
+    if (!rare || id.value == THSI_SUPERVISOR_MONITOR)
         return;
-    }
+    relation = thsi_relations_find(&rare->monitors, THS_NOBODY, id.value);
+    if (!relation)
+        return;
+    demonitor.to = relation->other;
+    (void)thsi_relation_remove(ctx, &rare->monitors, demonitor.to, id.value);
+    (void)thsi_send_signal(ctx, &demonitor);
 }

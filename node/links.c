@@ -3,40 +3,59 @@
 #include "node/node.h"
 #include "node/send.h"
 
-static struct thsi_relation **find(struct thsi_relation **list, ths_ref other, uint64_t id)
+bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
 {
-    while (*list && ((*list)->id != id || !ths_ref_equal((*list)->other, other)))
-        list = &(*list)->next;
-    return list;
+    /* Linking twice is one link. A monitor's id is drawn once, so there is no need to look. */
+    if (id == 0 && thsi_relations_find(set, other, id))
+        return true;
+    return thsi_relations_add(set, ctx->pool, ctx->node->uid, other, id) == THS_OK;
 }
 
-bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relation **list, ths_ref other, uint64_t id)
+enum ths_err thsi_relation_asked(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
 {
-    struct ths_env *env = ctx->node->env;
+    struct ths_node *node = ctx->node;
+    struct thsi_rare *rare = ctx->actor->rare;
+    uint32_t limit = other.node == node->uid ? THSI_RELATIONS_MAX : THSI_RELATIONS_ELSEWHERE_MAX;
+    char ref[THS_REF_TEXT_SIZE];
+
+    if ((other.node == node->uid ? set->count : set->elsewhere) < limit)
+        return thsi_relation_add(ctx, set, other, id) ? THS_OK : THS_NOMEM;
+    if (!rare->relations_refused)
+        thsi_log(node, THS_LOG_WARN, "actor",
+                 "%s refuses more than %u links or monitors of actors of %s: is one of them in a loop?",
+                 ths_ref_print(thsi_actor_ref(node, ctx->actor), ref), limit,
+                 other.node == node->uid ? "this node" : "other nodes");
+    rare->relations_refused = true;
+    return THS_TOO_MANY;
+}
+
+bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
+{
+    struct thsi_relation *relation = thsi_relations_find(set, other, id);
+
+    if (!relation)
+        return false;
+    thsi_relations_take(set, ctx->node->uid, relation);
+    thsi_relation_free(ctx->pool, relation);
+    return true;
+}
+
+static void drop(struct ths_ctx *ctx, struct thsi_relations *set)
+{
     struct thsi_relation *relation;
 
-    /* Linking twice is one link. A monitor's id is drawn once, so there is no need to look: an actor may have many. */
-    if (id == 0 && *find(list, other, id))
-        return true;
-    relation = env->memory(env, NULL, sizeof *relation);
-    if (!relation)
-        return false;
-    *relation = (struct thsi_relation){ .next = *list, .other = other, .id = id };
-    *list = relation;
-    return true;
+    while ((relation = set->first) != NULL) {
+        thsi_relations_take(set, ctx->node->uid, relation);
+        thsi_relation_free(ctx->pool, relation);
+    }
+    thsi_relations_fini(set, ctx->pool);
 }
 
-bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relation **list, ths_ref other, uint64_t id)
+void thsi_relations_drop(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
-    struct ths_env *env = ctx->node->env;
-    struct thsi_relation **at = find(list, other, id);
-    struct thsi_relation *relation = *at;
-
-    if (!relation)
-        return false;
-    *at = relation->next;
-    (void)env->memory(env, relation, 0);
-    return true;
+    drop(ctx, &actor->rare->links);
+    drop(ctx, &actor->rare->monitors);
+    drop(ctx, &actor->rare->watchers);
 }
 
 /* ---- Relations to other nodes ----------------------------------------------------------- */
@@ -82,26 +101,33 @@ void thsi_foreign_forget(struct ths_ctx *ctx)
 
 /* ---- The end ---------------------------------------------------------------------------- */
 
-static struct thsi_relation *take(struct thsi_relation **list)
+/* Whether @err means that the other may still be there and has heard nothing. */
+static bool is_owed(const struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths_err err)
 {
-    struct thsi_relation *relation = *list;
-
-    if (relation)
-        *list = relation->next;
-    return relation;
+    return err == THS_NOMEM && signal->to.node == ctx->node->uid &&
+           (signal->kind == THSI_DOWN || signal->kind == THSI_EXIT);
 }
 
-/* Send @signal to every other of @list and forget it. */
-static void tell_all(struct ths_ctx *ctx, struct thsi_relation **list, struct thsi_signal *signal)
+/* Send @signal to every other of @set and forget it. A DOWN or EXIT for which there is no memory goes out in the block of its own
+ * relation, without a text. */
+static void tell_all(struct ths_ctx *ctx, struct thsi_relations *set, struct thsi_signal *signal)
 {
     struct thsi_relation *relation;
+    struct thsi_actor *other;
+    enum ths_err err;
 
-    while ((relation = take(list)) != NULL) {
+    while ((relation = set->first) != NULL) {
+        thsi_relations_take(set, ctx->node->uid, relation);
         signal->to = relation->other;
         signal->id = relation->id;
-        (void)thsi_send_signal(ctx, signal);
-        (void)ctx->node->env->memory(ctx->node->env, relation, 0);
+        err = thsi_send_signal(ctx, signal);
+        other = is_owed(ctx, signal, err) ? thsi_actor_find(ctx->node, signal->to, &err) : NULL;
+        if (other)
+            thsi_post(ctx, other, thsi_relation_become(relation, signal));
+        else
+            thsi_relation_free(ctx->pool, relation);
     }
+    thsi_relations_fini(set, ctx->pool);
 }
 
 void thsi_relations_end(struct ths_ctx *ctx, ths_ref self, enum ths_reason reason, const char *text)
@@ -121,32 +147,16 @@ void thsi_relations_end(struct ths_ctx *ctx, ths_ref self, enum ths_reason reaso
     tell_all(ctx, &rare->watchers, &signal);
 }
 
-/* Move the relations to node @uid out of @list. */
-static struct thsi_relation *cut_out(struct thsi_relation **list, uint64_t uid)
+static void forget_watchers(struct ths_ctx *ctx, struct thsi_relations *set, uint64_t uid)
 {
-    struct thsi_relation *lost = NULL;
+    struct thsi_relation *next;
 
-    while (*list) {
-        struct thsi_relation *relation = *list;
-
-        if (relation->other.node != uid) {
-            list = &relation->next;
+    for (struct thsi_relation *at = set->first; at; at = next) {
+        next = at->next;
+        if (at->other.node != uid)
             continue;
-        }
-        *list = relation->next;
-        relation->next = lost;
-        lost = relation;
-    }
-    return lost;
-}
-
-static void free_all(struct ths_ctx *ctx, struct thsi_relation *relation)
-{
-    while (relation) {
-        struct thsi_relation *next = relation->next;
-
-        (void)ctx->node->env->memory(ctx->node->env, relation, 0);
-        relation = next;
+        thsi_relations_take(set, ctx->node->uid, at);
+        thsi_relation_free(ctx->pool, at);
     }
 }
 
@@ -170,11 +180,11 @@ void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid, enum ths_certai
 
     if (!rare)
         return;
-    free_all(ctx, cut_out(&rare->watchers, uid));
-    for (const struct thsi_relation *at = rare->links; at; at = at->next)
+    forget_watchers(ctx, &rare->watchers, uid);
+    for (const struct thsi_relation *at = rare->links.first; at; at = at->next)
         if (at->other.node == uid)
             send_self(ctx, THSI_EXIT, at, certainty);
-    for (const struct thsi_relation *at = rare->monitors; at; at = at->next)
+    for (const struct thsi_relation *at = rare->monitors.first; at; at = at->next)
         if (at->other.node == uid)
             send_self(ctx, THSI_DOWN, at, certainty);
 }

@@ -28,6 +28,8 @@ enum {
     THSI_ERRS = 32,           /* dead letters are counted by enum ths_err */
     THSI_WORKERS_MAX = 64,
     THSI_MAILBOX_DEFAULT = 1024,
+    THSI_RELATIONS_MAX = 1 << 20,         /* links or watchers of one actor that others of its node may ask for */
+    THSI_RELATIONS_ELSEWHERE_MAX = 65536, /* the same for all other nodes together */
     THSI_EXITS_KEPT = 4096    /* reasons kept for threads that may still ask */
 };
 

@@ -13,6 +13,8 @@ enum ths_reason thsi_reason_of(enum ths_err err)
     /* FULL: the link takes no more, so nobody knows whether the actor lives. */
     if (err == THS_NODE_LOST || err == THS_UNKNOWN_NODE || err == THS_CLOSED || err == THS_FULL)
         return THS_REASON_NODE_LOST;
+    if (err == THS_TOO_MANY || err == THS_NOMEM)
+        return THS_REASON_REFUSED;
     return THS_REASON_NO_ACTOR;
 }
 
@@ -21,7 +23,7 @@ void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths
     struct thsi_signal answer = { .from = signal->to, .to = signal->from, .id = signal->id, .err = err,
                                   .reason = thsi_reason_of(err), .text = ths_err_text(err) };
 
-    if (answer.reason == THS_REASON_NODE_LOST)
+    if (answer.reason == THS_REASON_NODE_LOST || answer.reason == THS_REASON_REFUSED)
         answer.certainty = THS_ASSUMED;
     switch ((int)signal->kind) {
     case THSI_ASK:

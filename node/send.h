@@ -69,9 +69,13 @@ THS_MUST_CHECK enum ths_err thsi_spawn_entered(struct ths_ctx *ctx, struct ths_b
 /* Links and monitors (links.c). All: the running actor's worker. */
 
 /* Add a relation; false: no memory. */
-bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relation **list, ths_ref other, uint64_t id);
+bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id);
+/* The same for one that @other asks for. Errors: NOMEM, TOO_MANY. */
+THS_MUST_CHECK enum ths_err thsi_relation_asked(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id);
 /* Remove the relation with this other and id; false: there is none. */
-bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relation **list, ths_ref other, uint64_t id);
+bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id);
+/* Forget all relations of @actor without a word. */
+void thsi_relations_drop(struct ths_ctx *ctx, struct thsi_actor *actor);
 
 /* Note that the running actor has to do with another node, so that it hears of its loss. */
 void thsi_foreign_note(struct ths_ctx *ctx, ths_ref other);

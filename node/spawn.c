@@ -91,15 +91,9 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
     struct ths_env *env = ctx->node->env;
     struct thsi_rare *rare = actor->rare;
-    struct thsi_relation **lists[3] = { NULL };
 
     if (rare) {
-        lists[0] = &rare->links;
-        lists[1] = &rare->monitors;
-        lists[2] = &rare->watchers;
-        for (int i = 0; i < 3; i++)
-            while (*lists[i])
-                (void)thsi_relation_remove(ctx, lists[i], (*lists[i])->other, (*lists[i])->id);
+        thsi_relations_drop(ctx, actor);
         thsi_message_free(ctx->pool, rare->start);
         thsi_life_free(ctx, actor);
         (void)env->memory(env, rare, 0);

@@ -19,7 +19,8 @@ extern "C" {
     X(STALE, 5, "stale")            /* the ref was of an earlier boot */ \
     X(NODE_LOST, 6, "node_lost")    /* its node was declared dead */ \
     X(LEASE_LOST, 7, "lease_lost")  /* its supervisor could not renew it */ \
-    X(SIGNAL, 8, "signal")          /* an operating system signal ended its process */
+    X(SIGNAL, 8, "signal")          /* an operating system signal ended its process */ \
+    X(REFUSED, 9, "refused")        /* its node took the link or monitor not: too many, no memory; whether it lives is not known */
 
 enum ths_reason {
 #define X(name, number, text) THS_REASON_##name = (number),

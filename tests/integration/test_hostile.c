@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "cluster/root.h"
+#include "node/node.h"
 #include "tests/lib/forger.h"
 #include "tests/lib/puppet.h"
 
@@ -492,6 +493,7 @@ static void flood_of_control_records_leaves_members_served(void **state)
     }
     members_are_served();
     puppet_settle(node, alice);
+    assert_int_equal(thsi_table_at(&node->table, alice.slot)->rare->watchers.elsewhere, THSI_RELATIONS_ELSEWHERE_MAX);
     assert_true(resident_kib() < before + FLAT_KIB);
 }
 

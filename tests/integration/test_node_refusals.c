@@ -319,8 +319,42 @@ static void link_and_monitor_that_the_other_has_no_memory_for_are_answered(void 
     probe_gate_open(&gate);
     probe_wait(2);
     atomic_store(&middle_is_out, false);
-    assert_noted("a: down b no_actor observed \"memory could not be allocated\"\n"
-                 "a: exited b no_actor \"memory could not be allocated\"\n");
+    assert_noted("a: down b refused assumed \"memory could not be allocated\"\n"
+                 "a: exited b refused \"memory could not be allocated\"\n");
+    ths_kill(node, a); /* it traps exits */
+    ths_node_stop(node, PROBE_LIMIT_MS);
+}
+
+static void waits_and_fails(struct ths_ctx *ctx, struct puppet *self, void *gate)
+{
+    static const char text[] = "a text that is so long that a message needs a block of 256 bytes for it, and there is none";
+
+    (void)self;
+    probe_gate_pass(gate);
+    while (ths_try_tell(ctx, ths_self(ctx), word, .text = text) == THS_OK) {
+    } /* until what was set aside is used up */
+    ths_fail(ctx, "%s", text);
+}
+
+static void down_and_exit_come_without_their_text_when_memory_is_out(void **state)
+{
+    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = "poor", .workers = 2, .env = &poor_env });
+    struct probe_gate gate = PROBE_GATE_INIT;
+    struct puppet_todo todo = { waits_and_fails, &gate };
+    ths_ref a = puppet_spawn(node, "a", (struct ths_spawn_options){ .trap_exits = true });
+    ths_ref b = puppet_spawn(node, "b", (struct ths_spawn_options){ .mailbox = 1000000 });
+
+    (void)state;
+    puppet_do(node, a, puppet_monitors, &b);
+    puppet_do(node, a, puppet_links, &b);
+    puppet_settle(node, b);
+    assert_err(ths_tell(node, b, act, .todo = (uint64_t)(uintptr_t)&todo), OK);
+    probe_gate_reached(&gate);
+    atomic_store(&memory_is_out, true);
+    probe_gate_open(&gate);
+    probe_wait(2);
+    atomic_store(&memory_is_out, false);
+    assert_noted_in_any_order("a: down b crashed observed \"\"\na: exited b crashed \"\"\n");
     ths_kill(node, a); /* it traps exits */
     ths_node_stop(node, PROBE_LIMIT_MS);
 }
@@ -507,6 +541,7 @@ int main(void)
         puppet_test(message_without_handler_is_a_refused_dead_letter),
         puppet_test(without_memory_tells_and_spawns_are_refused_and_nothing_breaks),
         puppet_test(link_and_monitor_that_the_other_has_no_memory_for_are_answered),
+        puppet_test(down_and_exit_come_without_their_text_when_memory_is_out),
         puppet_test(node_does_not_start_without_memory),
         puppet_test(name_in_use_is_taken),
         puppet_test(name_against_the_rules_is_invalid),

@@ -12,12 +12,12 @@ static bool lives(struct ths_node *const nodes[], unsigned nodes_count, ths_ref 
     return true; /* of a node that nobody asks about */
 }
 
-static uint32_t dangling_in(const struct thsi_relation *list, struct ths_node *const nodes[], unsigned nodes_count)
+static uint32_t dangling_in(const struct thsi_relations *set, struct ths_node *const nodes[], unsigned nodes_count)
 {
     uint32_t count = 0;
 
-    for (; list; list = list->next)
-        count += !lives(nodes, nodes_count, list->other);
+    for (const struct thsi_relation *at = set->first; at; at = at->next)
+        count += !lives(nodes, nodes_count, at->other);
     return count;
 }
 
@@ -33,8 +33,8 @@ void tables_look(struct ths_node *node, struct ths_node *const nodes[], unsigned
 
         if (!thsi_generation_lives(thsi_actor_generation(actor)) || !rare)
             continue;
-        left->dangling += dangling_in(rare->links, nodes, nodes_count) + dangling_in(rare->monitors, nodes, nodes_count) +
-                          dangling_in(rare->watchers, nodes, nodes_count);
+        left->dangling += dangling_in(&rare->links, nodes, nodes_count) + dangling_in(&rare->monitors, nodes, nodes_count) +
+                          dangling_in(&rare->watchers, nodes, nodes_count);
         if (rare->name[0] && !(thsi_names_get(&node->names, rare->name, &holder, NULL) &&
                                ths_ref_equal(holder, thsi_actor_ref(node, actor))))
             left->dangling++;

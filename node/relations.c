@@ -1,0 +1,144 @@
+#include "node/relations.h"
+
+#include <string.h>
+
+#include "node/message.h"
+
+enum {
+    FEW = 8,         /* so many are looked through */
+    CHAINS_MIN = 32, /* so many chains there are at first */
+    BLOCK = 64
+};
+
+_Static_assert(offsetof(struct thsi_relation, size_class) == THSI_POOL_CLASS_OFFSET, "a block keeps its class");
+_Static_assert(sizeof(struct thsi_relation) <= BLOCK, "a relation is a block of the smallest class");
+_Static_assert(sizeof(struct thsi_message) + offsetof(struct thsi_control, text) + 1 <= BLOCK,
+               "a signal without text has room in a relation's block");
+
+static uint32_t hash(ths_ref other, uint64_t id)
+{
+    uint64_t x = other.node ^ ((uint64_t)other.slot << 32 | other.generation) * UINT64_C(0x9e3779b97f4a7c15) ^
+                 id * UINT64_C(0xbf58476d1ce4e5b9);
+
+    x = (x ^ x >> 31) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t)(x >> 32);
+}
+
+static struct thsi_relation **chain_of(const struct thsi_relations *set, ths_ref other, uint64_t id)
+{
+    return &set->chains[hash(set->by_id && id != 0 ? (ths_ref){ 0, 0, 0 } : other, id) & set->mask];
+}
+
+/* Twice as many chains, if there is memory. */
+static void grow(struct thsi_relations *set, struct thsi_pool *pool)
+{
+    struct ths_env *env = pool->depot->env;
+    uint32_t chains = set->chains ? 2 * (set->mask + 1) : CHAINS_MIN;
+    struct thsi_relation **grown = env->memory(env, NULL, chains * sizeof(struct thsi_relation *));
+
+    if (!grown)
+        return;
+    memset(grown, 0, chains * sizeof(struct thsi_relation *));
+    (void)env->memory(env, set->chains, 0);
+    set->chains = grown;
+    set->mask = chains - 1;
+    for (struct thsi_relation *at = set->first; at; at = at->next) {
+        struct thsi_relation **chain = chain_of(set, at->other, at->id);
+
+        at->following = *chain;
+        *chain = at;
+    }
+}
+
+enum ths_err thsi_relations_add(struct thsi_relations *set, struct thsi_pool *pool, uint64_t self, ths_ref other, uint64_t id)
+{
+    struct thsi_relation *relation = thsi_pool_get(pool, BLOCK);
+
+    if (!relation)
+        return THS_NOMEM;
+    relation->next = set->first;
+    relation->at = &set->first;
+    relation->other = other;
+    relation->id = id;
+    relation->following = NULL;
+    if (set->first)
+        set->first->at = &relation->next;
+    set->first = relation;
+    set->count++;
+    set->elsewhere += other.node != self;
+    if (set->chains) {
+        struct thsi_relation **chain = chain_of(set, other, id);
+
+        relation->following = *chain;
+        *chain = relation;
+    }
+    if (set->count > (set->chains ? set->mask + 1 : FEW))
+        grow(set, pool);
+    return THS_OK;
+}
+
+static bool is_it(const struct thsi_relations *set, const struct thsi_relation *relation, ths_ref other, uint64_t id)
+{
+    bool any = set->by_id && id != 0 && ths_ref_is_nobody(other);
+
+    return relation->id == id && (any || ths_ref_equal(relation->other, other));
+}
+
+struct thsi_relation *thsi_relations_find(const struct thsi_relations *set, ths_ref other, uint64_t id)
+{
+    struct thsi_relation *at = set->chains ? *chain_of(set, other, id) : set->first;
+
+    while (at && !is_it(set, at, other, id))
+        at = set->chains ? at->following : at->next;
+    return at;
+}
+
+void thsi_relations_take(struct thsi_relations *set, uint64_t self, struct thsi_relation *relation)
+{
+    *relation->at = relation->next;
+    if (relation->next)
+        relation->next->at = relation->at;
+    set->count--;
+    set->elsewhere -= relation->other.node != self;
+    if (set->chains) {
+        struct thsi_relation **link = chain_of(set, relation->other, relation->id);
+
+        while (*link != relation)
+            link = &(*link)->following;
+        *link = relation->following;
+    }
+}
+
+void thsi_relation_free(struct thsi_pool *pool, struct thsi_relation *relation)
+{
+    thsi_pool_put(pool, relation, relation->size_class);
+}
+
+void thsi_relations_fini(struct thsi_relations *set, struct thsi_pool *pool)
+{
+    struct ths_env *env = pool->depot->env;
+
+    (void)env->memory(env, set->chains, 0);
+    set->chains = NULL;
+}
+
+struct thsi_message *thsi_relation_become(struct thsi_relation *relation, const struct thsi_signal *signal)
+{
+    struct thsi_message *message = (struct thsi_message *)relation;
+    struct thsi_control *control;
+
+    message->type = NULL;
+    message->kind = (uint8_t)signal->kind;
+    message->body_at = 0;
+    message->counted = 0;
+    message->generation = signal->to.generation;
+    message->from = signal->from;
+    control = thsi_message_control(message);
+    control->id = signal->id;
+    control->child = control->incarnation = 0;
+    control->reason = (uint8_t)signal->reason;
+    control->certainty = (uint8_t)signal->certainty;
+    control->err = 0;
+    control->text[0] = '\0';
+    return message;
+}
