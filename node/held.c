@@ -65,10 +65,13 @@ static bool rebuild(struct thsi_held_table *table, struct ths_env *env, thsi_hel
 bool thsi_held_add(struct thsi_held_table *table, struct ths_env *env, const struct thsi_held *held,
                    thsi_held_waits *waits, void *arg)
 {
+    struct thsi_held *place;
+
     if (2 * (table->count + 1) > table->cap && !rebuild(table, env, waits, arg))
         return false;
-    *place_of(table, held->asker, held->id) = *held;
-    table->count++;
+    place = place_of(table, held->asker, held->id);
+    table->count += place->id == 0;
+    *place = *held;
     return true;
 }
 

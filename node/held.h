@@ -26,7 +26,7 @@ struct thsi_held_table {
 
 typedef bool thsi_held_waits(void *arg, const struct thsi_held *held);
 
-/* Add @held (copied), which is not in. When the table is full, those for which @waits says no are dropped before it grows.
+/* Add @held (copied), or replace an equal one. When the table is full, those for which @waits says no are dropped before it grows.
  * False: no memory. */
 bool thsi_held_add(struct thsi_held_table *table, struct ths_env *env, const struct thsi_held *held,
                    thsi_held_waits *waits, void *arg);

@@ -8,6 +8,7 @@
 #include "node/node.h"
 #include "node/outside.h"
 #include "node/send.h"
+#include "thiasos/ask.h"
 #include "thiasos/lifecycle.h"
 
 void thsi_outside_wait(struct ths_node *node, _Atomic uint32_t *word, uint64_t deadline_ns)
@@ -267,8 +268,8 @@ enum ths_err thsi_outside_run(struct ths_node *node, struct ths_behaviour *behav
 enum ths_err ths_call(struct ths_node *node, ths_ref to, struct ths_message request, unsigned timeout_ms,
                       void (*got)(void *arg, struct ths_message reply), void *arg)
 {
-    struct call call = { .to = to, .request = request, .timeout_ms = timeout_ms, .got = got, .arg = arg,
-                         .err = THS_CLOSED };
+    struct call call = { .to = to, .request = request, .got = got, .arg = arg, .err = THS_CLOSED,
+                         .timeout_ms = timeout_ms != THS_INHERIT ? timeout_ms : THS_INHERIT - 1 }; /* nothing to inherit */
     enum ths_err err = thsi_outside_run(node, &ths_caller_behaviour, &call);
 
     return err == THS_OK ? call.err : err;

@@ -86,6 +86,15 @@ THS_API unsigned ths_remaining_ms(struct ths_ctx *ctx, const struct ths_asked *a
  * deferred it gets a ths_ask_cancelled, if its behaviour lists that. Returns whether the ask was open. */
 THS_API bool ths_ask_cancel(struct ths_ctx *ctx, ths_ask_id ask);
 
+#ifndef __cplusplus
+
+/* ths_ask_to(ctx, bank, typed_ref, get_balance, client_got, 500, .account = 7): does not compile unless bank accepts
+ * get_balance. */
+#define ths_ask_to(ctx, behaviour, typed, message, ...)                                             \
+    ((void)THSP_CAT3(behaviour, _accepts_, message), ths_ask(ctx, (typed).ref, message, __VA_ARGS__))
+
+#endif /* __cplusplus */
+
 /* What became of one of the asks of a ths_ask_all. */
 struct ths_result {
     ths_ref who;        /* as it was asked */

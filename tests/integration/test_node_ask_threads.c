@@ -1,5 +1,5 @@
 /* Asks between real threads: every ask has one ending, cycles are found however close the deadlines are, nothing is
- * allocated once all is warm. */
+ * allocated once all is warm, and without memory asks end at once. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -199,12 +199,16 @@ static void cycles_are_found_when_all_deadlines_come_together(void **state)
 enum { WARM = 20000, MEASURED = 200000, WINDOW = 30 };
 
 static _Atomic uint64_t allocations;
+static _Atomic bool memory_is_out;
 static struct ths_env counting;
 
 static void *count_memory(struct ths_env *env, void *ptr, size_t size)
 {
-    if (size > 0)
+    if (size > 0) {
         (void)atomic_fetch_add(&allocations, 1);
+        if (atomic_load(&memory_is_out))
+            return NULL;
+    }
     return ths_env_os()->memory(env, ptr, size);
 }
 
@@ -289,12 +293,78 @@ static void asks_allocate_nothing_once_all_is_warm(void **state)
     ths_node_stop(node, 1000);
 }
 
+/* ---- None left --------------------------------------------------------------------------- */
+
+THS_MESSAGE(poor_go, "ask_threads.poor_go", 1)
+THS_MESSAGE(poor_ask, "ask_threads.poor_ask", 1, u64(n))
+THS_MESSAGE(poor_check, "ask_threads.poor_check", 1)
+
+struct poor {
+    struct ths_asked waiting;
+    unsigned heard;
+};
+
+THS_ON_REPLY(poor, poor_heard, poor_ask)
+{
+    self->heard++;
+    probe_note("heard %s", ths_err_name(err));
+}
+
+THS_ON_RESULTS(poor, poor_heard_all, poor_ask)
+{
+    probe_note("heard all %u%s", count, results ? "" : " none");
+}
+
+/* The first asks of the node: there is not even a table for them. */
+THS_ON(poor, poor_go)
+{
+    const ths_ref self_ref = ths_self(ctx);
+    ths_ask_id id, all;
+
+    atomic_store(&memory_is_out, true);
+    id = ths_ask(ctx, self_ref, poor_ask, poor_heard, 60000, .n = 1);
+    all = ths_ask_all(ctx, &self_ref, 1, poor_ask, poor_heard_all, 60000, .n = 1);
+    atomic_store(&memory_is_out, false);
+    probe_note("ids %d %d", id.value != 0, all.value != 0);
+    ths_ask(ctx, self_ref, poor_ask, poor_heard, 60000, .n = 2);
+}
+
+THS_ON(poor, poor_ask)
+{
+    self->waiting = ths_defer(ctx);
+    (void)ths_tell(ctx, ths_self(ctx), poor_check);
+}
+
+THS_ON(poor, poor_check)
+{
+    (void)ths_reply_to(ctx, &self->waiting, poor_ask, .n = 3);
+}
+
+THS_BEHAVIOUR(poor, poor_go, poor_ask, poor_check)
+
+static void asks_without_memory_end_at_once(void **state)
+{
+    struct ths_node *node;
+    ths_ref ref;
+
+    (void)state;
+    counting = *ths_env_os();
+    counting.memory = count_memory;
+    probe_reset();
+    node = ths_node_start(&(struct ths_node_options){ .name = "poor", .workers = 1, .env = &counting });
+    ref = ths_spawn(node, poor);
+    assert_int_equal(ths_tell(node, ref, poor_go), THS_OK);
+    assert_noted("heard TOO_MANY\nheard all 0 none\nids 0 0\nheard OK\n");
+    ths_node_stop(node, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_ask_has_one_ending),
         cmocka_unit_test(cycles_are_found_when_all_deadlines_come_together),
         cmocka_unit_test(asks_allocate_nothing_once_all_is_warm),
+        cmocka_unit_test(asks_without_memory_end_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,16 @@ static void those_nobody_waits_for_make_room(void **state)
     assert_true(is_in(100 * REQUESTS - 1));
 }
 
+static void one_that_is_added_twice_is_in_once(void **state)
+{
+    (void)state;
+    assert_true(add(3));
+    assert_true(add(3));
+    assert_int_equal(table.count, 1);
+    assert_true(take_out(3));
+    assert_false(is_in(3));
+}
+
 static void one_that_was_given_up_is_so_once(void **state)
 {
     const struct thsi_held held = request(3);
@@ -150,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(empty_set_has_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_in_is_found_and_what_is_out_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(those_nobody_waits_for_make_room, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_added_twice_is_in_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_was_given_up_is_so_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_nothing_is_added_and_nothing_lost, set_up, tear_down),
     };
