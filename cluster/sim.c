@@ -511,7 +511,7 @@ const char *ths_sim_story(struct ths_sim *sim)
 static void node_init(struct sim_node *node, struct ths_sim *sim, unsigned number)
 {
     node->env = (struct ths_env){ now_ns, wall_ms, fill_random, memory, log_line };
-    node->exec = (struct thsi_exec){ cpus, start, join, park, wake, drive };
+    node->exec = (struct thsi_exec){ .cpus = cpus, .start = start, .join = join, .park = park, .wake = wake, .drive = drive };
     node->sim = sim;
     node->number = number;
     (void)snprintf(node->name, sizeof node->name, "n%u", number);

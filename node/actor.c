@@ -15,7 +15,6 @@
 #include "thiasos/lifecycle.h"
 
 enum {
-    TURN_BUDGET = 200,   /* messages handled and signals sent in one turn */
     LINK_TRIES = 64      /* looks for a message whose producer has not linked it yet */
 };
 
@@ -222,13 +221,17 @@ static bool run_first(struct ths_ctx *ctx)
         return true;
     }
     if (actor->phase == THSI_PHASE_STARTING) {
+        thsi_beat(ctx, NULL);
         thsi_actor_begin(ctx);
         if (ctx->ending)
             thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, thsi_start_is_awaited(actor));
         return true;
     }
     if (actor->phase == THSI_PHASE_RUNNING && actor->has_inner) {
-        handle(ctx, thsi_actor_take_inner(actor));
+        struct thsi_message *message = thsi_actor_take_inner(actor);
+
+        thsi_beat(ctx, message->type);
+        handle(ctx, message);
         return true;
     }
     return false;
@@ -285,12 +288,14 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
     struct places places = { 0, actor->capacity >= 256 ? 32 : 1 };
     unsigned handled = 0, tries = 0;
 
-    ctx->actor = actor;
+    thsi_ctx_set_actor(ctx, actor);
     ctx->sent = 0;
     for (;;) {
         struct thsi_message *message;
 
-        if (handled + ctx->sent >= TURN_BUDGET) {
+        /* Relaxed: the watchdog cuts it short when the turn is a long one. */
+        if (handled + ctx->sent >= atomic_load_explicit(&ctx->budget, memory_order_relaxed)) {
+            atomic_store_explicit(&ctx->budget, THSI_TURN_BUDGET, memory_order_relaxed);
             give_back(actor, &places);
             thsi_schedule_last(worker, actor);
             break;
@@ -304,6 +309,7 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
             handled++;
             tries = 0;
             count_place(actor, &places, message);
+            thsi_beat(ctx, message->type);
             handle(ctx, message);
             continue;
         }
@@ -312,5 +318,5 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
             break;
     }
     thsi_count(&ctx->stats->messages, handled);
-    ctx->actor = NULL;
+    thsi_ctx_set_actor(ctx, NULL);
 }

@@ -43,6 +43,11 @@ struct thsi_exec {
     /* Wake one sleeper on @word. The caller changed *word before. Thread: any. */
     void (*wake)(struct thsi_exec *exec, _Atomic uint32_t *word);
 
+    /* When it has returned true, each running thread of the process has passed a full memory barrier since the call: its stores
+     * before that are visible, its loads after that see what was visible to the caller. False: the system has none. The
+     * simulator has none. */
+    bool (*barrier)(struct thsi_exec *exec);
+
     /* Simulator: step some task once, or let virtual time pass to the next deadline when no task has work. Calls that
      * block in production (ths_node_stop, ths_join, ths_wait, ths_whereis, ths_call) call it in a loop until what they wait for
      * has come or their deadline has passed; it always moves time or work on. Not from a step. Production: NULL, such

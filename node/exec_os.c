@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -111,8 +112,17 @@ static void wake(struct thsi_exec *exec, _Atomic uint32_t *word)
     (void)syscall(SYS_futex, (void *)word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+static bool barrier(struct thsi_exec *exec)
+{
+    (void)exec;
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0 ||
+           (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 && /* once for each process */
+            syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
+}
+
 struct thsi_exec *thsi_exec_os(void)
 {
-    static struct thsi_exec exec = { .cpus = count_cpus, .start = start, .join = join, .park = park, .wake = wake };
+    static struct thsi_exec exec = { .cpus = count_cpus, .start = start, .join = join, .park = park, .wake = wake,
+                                     .barrier = barrier };
     return &exec;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "node/send.h"
+#include "node/watchdog.h"
 
 /* An end counted at the very moment when the node begins to stop may be told to nobody: an actor's end has no fence. */
 static const uint64_t LOOK_AGAIN_NS = 50000000;
@@ -120,6 +121,7 @@ struct ths_node *ths_node_start_on(struct thsi_exec *exec, const struct ths_node
     struct ths_env *env = options->env ? options->env : ths_env_os();
     struct ths_node *node = create(exec, env, options);
     const char *why = "memory is out";
+    struct thsi_workers_options workers;
     enum ths_err err;
 
     if (!node)
@@ -129,7 +131,12 @@ struct ths_node *ths_node_start_on(struct thsi_exec *exec, const struct ths_node
         goto fail_parts;
     }
     thsi_runtime_init(node);
-    err = thsi_workers_start(node, count_workers(node, options), options->pin_workers);
+    workers = (struct thsi_workers_options){
+        .count = count_workers(node, options), .pin = options->pin_workers,
+        .blocking_max = options->blocking_max ? options->blocking_max : THSI_BLOCKING_DEFAULT,
+        .slice_ms = options->slice_ms, .stuck_ms = options->stuck_ms,
+    };
+    err = thsi_workers_start(node, &workers);
     if (err == THS_OK)
         return node;
     why = err == THS_NOMEM ? "memory is out" : "a thread could not be started";
@@ -291,15 +298,24 @@ static void add_stats(struct ths_node_stats *sum, const struct thsi_stats *stats
         sum->dead_letters[i] += read_counter(&stats->dead_letters[i]);
 }
 
+static void add_worker(void *sum, struct ths_ctx *ctx)
+{
+    add_stats(sum, ctx->stats);
+}
+
+static void add_spawned(void *sum, struct ths_ctx *ctx)
+{
+    *(uint64_t *)sum += read_counter(&ctx->stats->spawned);
+}
+
 void ths_node_stats(const struct ths_node *node, struct ths_node_stats *out)
 {
     memset(out, 0, sizeof *out);
     add_stats(out, &node->outside.stats);
     add_stats(out, &node->network.stats);
-    for (unsigned i = 0; i < node->workers_count; i++)
-        add_stats(out, thsi_worker_ctx(thsi_worker_at((struct ths_node *)(uintptr_t)node, i))->stats);
+    thsi_workers_each(node, add_worker, out);
     out->spawned = read_counter(&node->outside.stats.spawned) + read_counter(&node->network.stats.spawned);
-    for (unsigned i = 0; i < node->workers_count; i++)
-        out->spawned += read_counter(&thsi_worker_ctx(thsi_worker_at((struct ths_node *)(uintptr_t)node, i))->stats->spawned);
+    thsi_workers_each(node, add_spawned, &out->spawned);
+    thsi_watchdog_stats(node, out);
     out->actors = out->spawned - out->ended;
 }

@@ -30,6 +30,8 @@ enum {
     THSI_MAILBOX_DEFAULT = 1024,
     THSI_RELATIONS_MAX = 1 << 20,         /* links or watchers of one actor that others of its node may ask for */
     THSI_RELATIONS_ELSEWHERE_MAX = 65536, /* the same for all other nodes together */
+    THSI_BLOCKING_DEFAULT = 64,
+    THSI_TURN_BUDGET = 200,   /* messages handled and signals sent in one turn */
     THSI_EXITS_KEPT = 4096    /* reasons kept for threads that may still ask */
 };
 
@@ -56,8 +58,13 @@ struct ths_ctx {
     _Atomic uint32_t routing;      /* inside the router; see thsi_router_begin */
     struct thsi_free_asks free_asks; /* a worker's */
 
+    /* A worker's only; the watchdog looks at these and at `actor` (watchdog.c). */
+    _Atomic uint32_t beat;         /* odd: in a handler. Another number for each message */
+    _Atomic uint32_t budget;       /* messages handled and signals sent in one turn */
+    _Atomic(const struct thsi_type_info *) handling; /* type of the message at hand; NULL: another signal, or the start */
+
     /* Of the running actor; a worker's only. */
-    struct thsi_actor *actor;      /* NULL: none */
+    struct thsi_actor *actor;      /* NULL: none. Written atomically */
     struct thsi_message *message;  /* at hand; NULL: none */
     uint32_t sent;                 /* signals sent in the present turn, charged to its budget */
     uint64_t ask_id;               /* of the ask whose answer is being handled */
@@ -142,9 +149,10 @@ struct ths_node {
     _Atomic bool killing;               /* every end is for good */
     _Atomic uint32_t ended_word;        /* rises with every end while stopping */
     unsigned workers_count;
-    void *workers_memory;
     struct thsi_parking *shared;
-    struct thsi_worker *workers;
+    struct thsi_crew *crew;
+    void *crew_memory;                  /* as it was allocated */
+    struct thsi_watchdog *watchdog;     /* NULL: nobody watches (the simulator) */
 };
 
 static inline void thsi_enter(struct ths_ctx *ctx)
@@ -157,6 +165,29 @@ static inline void thsi_leave(struct ths_ctx *ctx)
 {
     if (ctx->lock)
         (void)pthread_mutex_unlock(ctx->lock);
+}
+
+/* Relaxed: others only glance at it. */
+static inline void thsi_ctx_set_actor(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    __atomic_store_n(&ctx->actor, actor, __ATOMIC_RELAXED);
+}
+
+/* A message is about to be handled. Release: who sees it sees that the actor was taken out of its queue. */
+static inline void thsi_beat(struct ths_ctx *ctx, const struct thsi_type_info *type)
+{
+    uint32_t beat = atomic_load_explicit(&ctx->beat, memory_order_relaxed);
+
+    atomic_store_explicit(&ctx->handling, type, memory_order_relaxed);
+    atomic_store_explicit(&ctx->beat, (beat | 1) + 2, memory_order_release);
+}
+
+/* The turn is over. Release: as what the handlers did. */
+static inline void thsi_beat_end(struct ths_ctx *ctx)
+{
+    uint32_t beat = atomic_load_explicit(&ctx->beat, memory_order_relaxed);
+
+    atomic_store_explicit(&ctx->beat, (beat | 1) + 1, memory_order_release);
 }
 
 /* Add to a counter that one thread at a time writes: no locked instruction. Release: who reads that an actor has ended

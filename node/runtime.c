@@ -22,8 +22,9 @@ static enum ths_err deliver(struct thsi_runtime *runtime, const struct thsi_sign
 }
 
 /* Wait until no context is inside the router it may have read before. */
-static void await_router_left(struct ths_ctx *ctx)
+static void await_router_left(void *arg, struct ths_ctx *ctx)
 {
+    (void)arg;
     /* Sequentially consistent: pairs with the store before the router is read (send.c). */
     while (atomic_load_explicit(&ctx->routing, memory_order_seq_cst)) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -37,10 +38,9 @@ static void set_router(struct thsi_runtime *runtime, struct thsi_router *router)
     struct ths_node *node = runtime->node;
 
     atomic_store_explicit(&node->router, router, memory_order_seq_cst);
-    await_router_left(&node->outside.ctx);
-    await_router_left(&node->network.ctx);
-    for (unsigned i = 0; i < node->workers_count; i++)
-        await_router_left(thsi_worker_ctx(thsi_worker_at(node, i)));
+    await_router_left(NULL, &node->outside.ctx);
+    await_router_left(NULL, &node->network.ctx);
+    thsi_workers_each(node, await_router_left, NULL);
 }
 
 static void set_poller(struct thsi_runtime *runtime, struct thsi_poller *poller)

@@ -120,9 +120,9 @@ static void note_foreign(struct ths_ctx *ctx, struct thsi_actor *actor, const st
 
     if (ths_ref_is_nobody(order->supervisor))
         return; /* not even for a moment: threads outside read the actor of the context they share without its lock */
-    ctx->actor = actor;
+    thsi_ctx_set_actor(ctx, actor);
     thsi_foreign_note(ctx, order->supervisor);
-    ctx->actor = running;
+    thsi_ctx_set_actor(ctx, running);
 }
 
 static void tell_supervisor_watched(struct ths_ctx *ctx, ths_ref child, const struct order *order)

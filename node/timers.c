@@ -43,10 +43,10 @@ static void list(struct thsi_rare *rare, struct thsi_timer *timer)
     rare->timers = timer;
 }
 
-static void arm(struct thsi_timer *timer, uint64_t deadline_ns)
+static void arm(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns)
 {
-    thsi_wheel_add(thsi_worker_wheel_lock(timer->home), &timer->entry, deadline_ns);
-    thsi_worker_wheel_unlock(timer->home);
+    timer->home = thsi_seat_of(ctx->worker);
+    thsi_seat_add(ctx, &timer->entry, deadline_ns);
 }
 
 static struct thsi_timer *make(struct ths_ctx *ctx, const struct thsi_type_info *info, const void *body)
@@ -85,22 +85,20 @@ struct thsi_timer *thsi_timer_start(struct ths_ctx *ctx, uint64_t delay_ns, uint
     timer = make(ctx, info, body);
     if (!timer)
         return NULL;
-    timer->home = ctx->worker;
     timer->actor = ctx->actor;
     timer->id = ++rare->next_id;
     timer->period_ns = period_ns;
     timer->rings = NULL;
     timer->cancelled = false;
     list(rare, timer);
-    arm(timer, delay_ns < UINT64_MAX - now_ns ? now_ns + delay_ns : UINT64_MAX);
+    arm(ctx, timer, delay_ns < UINT64_MAX - now_ns ? now_ns + delay_ns : UINT64_MAX);
     return timer;
 }
 
 void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer)
 {
-    bool was_in = thsi_wheel_cancel(thsi_worker_wheel_lock(timer->home), &timer->entry);
+    bool was_in = thsi_seat_cancel(timer->home, &timer->entry);
 
-    thsi_worker_wheel_unlock(timer->home);
     unlist(ctx->actor->rare, timer);
     if (was_in)
         free_timer(ctx, timer);
@@ -110,17 +108,13 @@ void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer)
 
 void thsi_timer_hasten(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns)
 {
-    bool was_in = thsi_wheel_cancel(thsi_worker_wheel_lock(timer->home), &timer->entry);
-
-    thsi_worker_wheel_unlock(timer->home);
-    if (was_in)
+    if (thsi_seat_cancel(timer->home, &timer->entry))
         thsi_timer_again(ctx, timer, deadline_ns);
 }
 
 void thsi_timer_again(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns)
 {
-    timer->home = ctx->worker;
-    arm(timer, deadline_ns);
+    arm(ctx, timer, deadline_ns);
 }
 
 void thsi_timer_done(struct ths_ctx *ctx, struct thsi_timer *timer)
@@ -162,8 +156,7 @@ static void run_periodic(struct ths_ctx *ctx, struct thsi_timer *timer)
     now_ns = thsi_now_ns(ctx->node);
     if (deadline_ns <= now_ns)
         deadline_ns += ((now_ns - deadline_ns) / timer->period_ns + 1) * timer->period_ns;
-    timer->home = ctx->worker;
-    arm(timer, deadline_ns);
+    arm(ctx, timer, deadline_ns);
 }
 
 void thsi_timer_arrived(struct ths_ctx *ctx, struct thsi_timer *timer)

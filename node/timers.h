@@ -1,6 +1,6 @@
 /* Timers of actors: a wheel entry and, once due, a message to its actor.
  *
- * A timer belongs to one incarnation, lives on the wheel of the worker that made it, and is the actor's to cancel. One that
+ * A timer belongs to one incarnation, lives on the wheel of the seat where it was made, and is the actor's to cancel. One that
  * has fired is on its way through the mailbox; it is then only marked, and freed when it is taken out. */
 
 #ifndef THSI_NODE_TIMERS_H
@@ -12,7 +12,7 @@ struct thsi_timer {
     struct thsi_message message;      /* first: what fires; kind THSI_TIMER */
     struct thsi_timer_entry entry;
     struct thsi_timer *next, *prev;   /* of the actor */
-    struct thsi_worker *home;
+    struct thsi_seat *home;           /* on whose wheel it was put */
     struct thsi_actor *actor;
     uint64_t id;                      /* drawn by its actor; nobody is told those of the runtime */
     uint64_t period_ns;               /* 0: once */

@@ -15,6 +15,9 @@ struct ths_node_options {
     uint32_t actors_max;    /* default 16,777,216 */
     struct ths_env *env;    /* borrowed for the node's life; NULL: ths_env_os() */
     bool pin_workers;       /* bind worker i to CPU i */
+    unsigned slice_ms;      /* a handler should return within it, see sched.h; default 10 */
+    unsigned stuck_ms;      /* a handler that runs this long is named in the log again and again; default 5,000 */
+    unsigned blocking_max;  /* threads beyond the workers that handlers which take long may occupy, at most 64; default 64 */
 };
 
 /* Start a node. Gives; released by ths_node_stop. NULL when an option is invalid or memory or threads are out
@@ -55,6 +58,8 @@ struct ths_node_stats {
     uint64_t messages;               /* handled */
     uint64_t dead_letters[32];       /* by enum ths_err */
     uint64_t steals, parks, wakes;
+    uint64_t overruns;               /* handlers that did not return within the slice */
+    uint64_t takeovers;              /* of these, those for which another thread stood in */
 };
 THS_API void ths_node_stats(const struct ths_node *node, struct ths_node_stats *out);
 

@@ -7,6 +7,7 @@
  *   start.h       starts that may fail
  *   stop.h        stop, drain, veto; ends and messages after a time of silence
  *   node.h        start and stop a node, wait for actors
+ *   sched.h       handlers that take long
  *   supervisor.h  children that are restarted, here or on other nodes
  *   cluster.h     join other nodes; members
  *   group.h       process groups that span nodes
@@ -23,6 +24,7 @@
 #include "thiasos/group.h"
 #include "thiasos/lifecycle.h"
 #include "thiasos/node.h"
+#include "thiasos/sched.h"
 #include "thiasos/start.h"
 #include "thiasos/stop.h"
 #include "thiasos/supervisor.h"

@@ -1,0 +1,35 @@
+/* Scheduling: what happens when a handler takes long.
+ *
+ * A handler should return within the node's slice (ths_node_options.slice_ms). One that does not is found by a watchdog: it is
+ * counted and named in the log with its message, and another thread goes on with all that waited behind it, its worker's timers
+ * included; so others are held up for a slice and a half at most. As many threads as the node has workers run actors at any
+ * time, those whose handlers overran not counted; there are at most ths_node_options.blocking_max of these in excess.
+ *
+ * A handler that goes on and on is named again after ths_node_options.stuck_ms, and then each time it has run twice as long.
+ * In the simulator no time passes in a handler, and none overruns. */
+
+#ifndef THIASOS_SCHED_H
+#define THIASOS_SCHED_H
+
+#include "thiasos/node.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One handler that has been running for longer than the slice. */
+struct ths_overrun {
+    ths_ref who;
+    const char *behaviour;  /* lent until the node stops */
+    const char *message;    /* name of its type, "" for a start, an answer or another signal; lent until the node stops */
+    uint64_t running_ms;
+};
+
+/* The handlers that overrun their slice at the last look, up to @max of them. Returns how many there are. Thread: any. */
+THS_API size_t ths_node_overruns(struct ths_node *node, struct ths_overrun *out, size_t max);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* THIASOS_SCHED_H */
