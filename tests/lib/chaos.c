@@ -11,20 +11,21 @@
 
 enum operation {
     SPAWN, SEND, ASK, LINK, UNLINK, MONITOR, DEMONITOR, TRAP, STOP, SHUTDOWN, FAIL, KILL, ASK_TO_STOP, TIMER, CANCEL,
-    OPERATIONS
+    TAKE_BACK, DRAIN, STOP_BY_FORCE, STOP_WITH_DEADLINE, OPERATIONS
 };
 
 /* In how many of 100. */
-static const uint8_t weights[OPERATIONS] = { [SPAWN] = 6, [SEND] = 29, [ASK] = 14, [LINK] = 6, [UNLINK] = 6, [MONITOR] = 9,
+static const uint8_t weights[OPERATIONS] = { [SPAWN] = 6, [SEND] = 26, [ASK] = 14, [LINK] = 6, [UNLINK] = 6, [MONITOR] = 9,
                                              [DEMONITOR] = 5, [TRAP] = 4, [STOP] = 1, [SHUTDOWN] = 1, [FAIL] = 2, [KILL] = 1,
-                                             [ASK_TO_STOP] = 1, [TIMER] = 9, [CANCEL] = 6 };
+                                             [ASK_TO_STOP] = 1, [TIMER] = 9, [CANCEL] = 5,
+                                             [TAKE_BACK] = 2, [DRAIN] = 1, [STOP_BY_FORCE] = 1 };
 
 /* What is asked for in an ask. */
-enum wish { REPLY, REPLY_TWICE, SILENCE, FAILURE, STOPPING, WISHES };
+enum wish { REPLY, REPLY_TWICE, SILENCE, FAILURE, STOPPING, REPLY_LATER, REPLY_OF_ANOTHER, WISHES };
 
 enum { SLOTS = 4, TIMERS = 4, SMALL_MAILBOX = 6, LIVING_MIN = 8, LIVING_MAX = 28, SETTLE_MS = 40000, MONITORS = 2048 };
 
-THS_MESSAGE(chaos_begin, "chaos.begin", 1, u32(life))
+THS_MESSAGE(chaos_begin, "chaos.begin", 1, u32(life), boolean(fails))
 THS_MESSAGE(chaos_do, "chaos.do", 1, u32(operation), u32(other), u32(number), u32(more))
 THS_MESSAGE(chaos_item, "chaos.item", 1, u32(from), u32(to), u32(number))
 THS_MESSAGE(chaos_wish, "chaos.wish", 1, u32(from), u32(to), u32(number), u32(wish))
@@ -58,6 +59,9 @@ static struct {
 struct chaos {
     uint32_t life, incarnation;
     uint32_t asks[SLOTS];          /* open ask of each reply handler; 0: none */
+    ths_ask_id ask_ids[SLOTS];
+    struct ths_asked deferred;     /* to be answered with the next operation or tick */
+    uint32_t deferred_number;
     struct {
         ths_timer_id id;
         uint32_t number;
@@ -155,7 +159,7 @@ static void ask(struct ths_ctx *ctx, struct chaos *self, uint32_t to, uint32_t b
     self->asks[slot] = ++chaos.asks;
     NOTE(ctx, ASKED, .life = self->life, .incarnation = self->incarnation, .other = to, .number = self->asks[slot],
          .extra = timeout_ms);
-    ths_ask(ctx, ref_of(to), chaos_wish, *handlers[slot], timeout_ms, .from = self->life, .to = to,
+    self->ask_ids[slot] = ths_ask(ctx, ref_of(to), chaos_wish, *handlers[slot], timeout_ms, .from = self->life, .to = to,
             .number = self->asks[slot], .wish = bits / 512 % WISHES);
 }
 
@@ -184,11 +188,8 @@ static void demonitor(struct ths_ctx *ctx, const struct chaos *self, uint32_t sk
     }
 }
 
-static void set_timer(struct ths_ctx *ctx, struct chaos *self, uint32_t bits)
+static void set_timer(struct ths_ctx *ctx, struct chaos *self, unsigned slot, uint32_t delay_ms)
 {
-    unsigned slot = bits % TIMERS;
-    uint32_t delay_ms = bits / 16 % 80;
-
     if (self->timers[slot].number)
         return;
     self->timers[slot].number = ++chaos.timers;
@@ -208,6 +209,39 @@ static void cancel_timer(struct ths_ctx *ctx, struct chaos *self)
     ths_cancel(ctx, self->timers[slot].id);
     NOTE(ctx, TIMER_CANCELLED, .life = self->life, .number = self->timers[slot].number);
     self->timers[slot].number = 0;
+}
+
+static void take_back(struct ths_ctx *ctx, struct chaos *self)
+{
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        if (!self->asks[slot])
+            continue;
+        if (ths_ask_cancel(ctx, self->ask_ids[slot])) {
+            NOTE(ctx, ASK_CANCELLED, .life = self->life, .number = self->asks[slot]);
+            self->asks[slot] = 0;
+        }
+        return;
+    }
+}
+
+static void answer_deferred(struct ths_ctx *ctx, struct chaos *self)
+{
+    if (self->deferred.id)
+        (void)ths_reply_to(ctx, &self->deferred, chaos_reply, .number = self->deferred_number);
+}
+
+/* Some do not want to stop. */
+static bool is_stubborn(uint32_t life)
+{
+    return life % 6 == 5;
+}
+
+static void ask_to_stop(struct ths_ctx *ctx, uint32_t life, bool force, unsigned deadline_ms)
+{
+    NOTE(ctx, ORDERED, .life = life, .code = THS_REASON_SHUTDOWN, .extra = is_stubborn(life) && !force);
+    if (deadline_ms)
+        NOTE(ctx, ORDERED, .life = life, .code = THS_REASON_KILLED);
+    (void)ths_stop_actor(ctx, ref_of(life), .force = force, .deadline_ms = deadline_ms);
 }
 
 /* Note that @life is to end, and why; the note comes before the deed. */
@@ -234,6 +268,7 @@ THS_ON(chaos, chaos_do)
 {
     uint32_t other = msg->other;
 
+    answer_deferred(ctx, self);
     switch ((enum operation)msg->operation) {
     case SPAWN: chaos_spawn(ctx, self->life, msg->number); break;
     case SEND: send_items(ctx, self, other, 1 + (msg->number % 8 ? msg->number % 4 : 9)); break;
@@ -265,11 +300,19 @@ THS_ON(chaos, chaos_do)
         order(ctx, other, THS_REASON_KILLED, 0);
         ths_kill(ctx, ref_of(other));
         break;
-    case ASK_TO_STOP:
-        order(ctx, other, THS_REASON_SHUTDOWN, 0);
-        ths_ask_to_stop(ctx, ref_of(other));
+    case ASK_TO_STOP: ask_to_stop(ctx, other, false, 0); break;
+    case STOP_BY_FORCE: ask_to_stop(ctx, other, true, 0); break;
+    case STOP_WITH_DEADLINE: ask_to_stop(ctx, other, false, 1 + msg->number % 50); break;
+    case TAKE_BACK: take_back(ctx, self); break;
+    case DRAIN:
+        NOTE(ctx, ORDERED, .life = other, .code = THS_REASON_NORMAL, .extra = 2);
+        (void)ths_drain(ctx, ref_of(other));
         break;
-    case TIMER: set_timer(ctx, self, msg->number); break;
+    case TIMER: /* two at a time: when one rings the other is on its way */
+        set_timer(ctx, self, msg->number % TIMERS, msg->number / 16 % 80);
+        if (msg->number / 2048 % 2)
+            set_timer(ctx, self, (msg->number + 1) % TIMERS, msg->number / 16 % 80);
+        break;
     case CANCEL: cancel_timer(ctx, self); break;
     default: break;
     }
@@ -304,6 +347,8 @@ THS_ON(chaos, chaos_begin)
     NOTE(ctx, STARTED, .life = self->life, .incarnation = self->incarnation, .other = before, .code = dirty);
     if (self->incarnation == 1 && lives[msg->life].supervisor)
         ths_tell(ctx, chaos.keeper, chaos_watch, .life = self->life);
+    if (msg->fails)
+        fail(ctx, self);
 }
 
 THS_ON(chaos, chaos_item)
@@ -317,10 +362,19 @@ THS_ON(chaos, chaos_item)
 THS_ON(chaos, chaos_wish)
 {
     enum ths_err second = THS_OK;
+    uint32_t another = 2 + msg->number % (chaos.history->lives_count - 2);
 
-    if (msg->to != self->life)
+    if (msg->wish == REPLY_OF_ANOTHER && msg->to == self->life && another != self->life) {
+        (void)ths_forward(ctx, ref_of(another));
+        return;
+    }
+    if (msg->to != self->life && msg->wish != REPLY_OF_ANOTHER)
         NOTE(ctx, STRAY, .life = self->life, .other = msg->to);
-    if (msg->wish == REPLY || msg->wish == REPLY_TWICE)
+    if (msg->wish == REPLY_LATER && !self->deferred.id) {
+        self->deferred = ths_defer(ctx);
+        self->deferred_number = msg->number;
+    }
+    if (msg->wish == REPLY || msg->wish == REPLY_TWICE || msg->wish == REPLY_OF_ANOTHER)
         (void)ths_reply(ctx, chaos_reply, .number = msg->number);
     if (msg->wish == REPLY_TWICE)
         second = ths_reply(ctx, chaos_reply, .number = msg->number + 1000000);
@@ -334,6 +388,7 @@ THS_ON(chaos, chaos_wish)
 
 THS_ON(chaos, chaos_tick)
 {
+    answer_deferred(ctx, self);
     if (msg->life != self->life)
         NOTE(ctx, STRAY, .life = self->life, .other = msg->life);
     NOTE(ctx, TIMER_FIRED, .life = self->life, .incarnation = self->incarnation, .number = msg->number,
@@ -341,6 +396,10 @@ THS_ON(chaos, chaos_tick)
     for (unsigned i = 0; i < TIMERS; i++)
         if (self->timers[i].number == msg->number)
             self->timers[i].number = 0;
+    if (msg->number % 4 == 0)
+        cancel_timer(ctx, self);
+    else if (msg->number % 32 == 1)
+        fail(ctx, self);
 }
 
 static void went_down(struct ths_ctx *ctx, uint32_t life, const struct ths_down *down)
@@ -366,6 +425,12 @@ THS_ON(chaos, ths_exited)
     NOTE(ctx, EXITED, .life = self->life, .other = life_of(msg->who), .code = msg->reason);
 }
 
+THS_ON(chaos, ths_stopping)
+{
+    if (is_stubborn(self->life))
+        NOTE(ctx, VETOED, .life = self->life, .code = (uint8_t)ths_veto(ctx));
+}
+
 THS_ON(chaos, ths_finally)
 {
     uint32_t cause = 0;
@@ -374,7 +439,8 @@ THS_ON(chaos, ths_finally)
     NOTE(ctx, ENDED, .life = self->life, .incarnation = self->incarnation, .code = msg->reason, .number = cause);
 }
 
-THS_BEHAVIOUR(chaos, ths_started, ths_finally, ths_down, ths_exited, chaos_begin, chaos_do, chaos_item, chaos_wish, chaos_tick)
+THS_BEHAVIOUR(chaos, ths_started, ths_stopping, ths_finally, ths_down, ths_exited, chaos_begin, chaos_do, chaos_item,
+              chaos_wish, chaos_tick)
 
 /* ---- The keeper: watches all, and is left in peace ------------------------------------------------------------------ */
 
@@ -407,7 +473,8 @@ static void chaos_spawn(struct ths_ctx *ctx, uint32_t by, uint32_t bits)
     struct history *history = chaos.history;
     uint32_t life = new_life();
     char name[16];
-    struct ths_spawn_options options = { .start = THS_MSG(chaos_begin, .life = life), .trap_exits = bits % 8 == 0,
+    struct ths_spawn_options options = { .start = THS_MSG(chaos_begin, .life = life, .fails = bits / 8192 % 16 == 0),
+                                         .trap_exits = bits % 8 == 0,
                                          .mailbox = bits / 8 % 4 == 0 ? SMALL_MAILBOX : 0 };
     enum ths_err err;
 

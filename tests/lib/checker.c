@@ -48,10 +48,17 @@ static void sent(struct checker *checker, const struct history_event *event)
         checker_see(checker, CHECKER_MAILBOX_FULL);
     if (event->code == THS_GONE)
         checker_see(checker, CHECKER_SEND_TO_ONE_GONE);
+    if (event->code == THS_CLOSED) {
+        checker_see(checker, CHECKER_SEND_TO_ONE_THAT_DRAINS);
+        if (!other->drains)
+            checker_complain(checker, "V2: a send to life %u, which does not drain, is refused as CLOSED", event->other);
+    }
     if (event->code == THS_GONE && !other->ended_at && !other->gone && other->incarnation)
         checker_complain(checker, "D3: a send to life %u, which has not ended, is refused as GONE", event->other);
     if (event->code != THS_OK)
         return;
+    if (other->drains && !checker->remote)
+        checker_complain(checker, "V2: a send to life %u, which drains, is accepted", event->other);
     if (other->gone && !checker->remote)
         checker_complain(checker, "D3: a send to life %u is accepted, which is gone", event->other);
     if (pair->accepted == pair->received)
@@ -86,10 +93,16 @@ static void settled_pairs(struct checker *checker)
 {
     for (uint32_t i = 0; i < CHECKER_PAIRS; i++) {
         const struct checker_pair *pair = &checker->pairs[i];
+        const struct checker_life *to;
 
         if (!pair->from || pair->accepted == pair->received)
             continue;
-        if (checker->lives[pair->to].gone)
+        to = &checker->lives[pair->to];
+        if (!checker->remote && to->drains && to->gone && to->reason == THS_REASON_NORMAL &&
+            !to->ordered[THS_REASON_NORMAL] && !to->asked_to_stop)
+            checker_complain(checker, "V2: life %u drained, and never got %u of life %u", pair->to, pair->received + 1,
+                             pair->from);
+        if (to->gone)
             checker_see(checker, CHECKER_MAIL_LEFT_BEHIND);
         else if (!checker->remote)
             checker_complain(checker, "D2: life %u, which lives, never got %u of life %u", pair->to, pair->received + 1,
@@ -137,6 +150,10 @@ static void answered(struct checker *checker, const struct history_event *event)
     switch (event->code) {
     case THS_OK:
         checker_see(checker, CHECKER_ASK_ANSWERED);
+        if (ask->wish == 5)
+            checker_see(checker, CHECKER_ASK_ANSWERED_LATER);
+        if (ask->wish == 6)
+            checker_see(checker, CHECKER_ASK_ANSWERED_BY_ANOTHER);
         if (event->extra != event->number || !ask->served)
             checker_complain(checker, "D5: ask %u gets the answer of another", event->number);
         break;
@@ -148,7 +165,7 @@ static void answered(struct checker *checker, const struct history_event *event)
     case THS_GONE:
         checker_see(checker, CHECKER_ASK_OF_ONE_GONE);
         if (!checker->lives[ask->other].ended_at && !checker->lives[ask->other].gone &&
-            checker->lives[ask->other].incarnation && ask->wish != 4)
+            checker->lives[ask->other].incarnation && ask->wish != 4 && ask->served)
             checker_complain(checker, "D5: ask %u ends GONE, and its target has not ended", event->number);
         break;
     case THS_CRASHED:
@@ -159,6 +176,16 @@ static void answered(struct checker *checker, const struct history_event *event)
     }
     if (event->at_ns > ask->deadline_ns + UINT64_C(20000000000))
         checker_complain(checker, "D5: the answer of ask %u is late", event->number);
+}
+
+static void taken_back(struct checker *checker, const struct history_event *event)
+{
+    struct checker_ask *ask = &checker->asks[event->number % CHECKER_ASKS];
+
+    checker_see(checker, CHECKER_ASK_TAKEN_BACK);
+    if (!ask->open)
+        checker_complain(checker, "D5: ask %u is taken back after it ended", event->number);
+    ask->open = false;
 }
 
 static void settled_asks(struct checker *checker)
@@ -327,6 +354,10 @@ static void see_end(struct checker *checker, const struct history_event *event)
 
     if (event->code <= THS_REASON_CRASHED)
         checker_see(checker, sights[event->code]);
+    if (event->code == THS_REASON_SHUTDOWN && checker->lives[event->life].vetoes)
+        checker_see(checker, CHECKER_STUBBORN_ONE_STOPPED_BY_FORCE);
+    if (event->code == THS_REASON_NORMAL && checker->lives[event->life].drains)
+        checker_see(checker, CHECKER_DRAINED);
     checker_ended(checker, event);
     if (!checker->history->lives[event->life].supervisor)
         is_gone(checker, event->life);
@@ -351,7 +382,12 @@ static void read_event(struct checker *checker, const struct history_event *even
     case HISTORY_SPAWNED: spawned(checker, event); return;
     case HISTORY_STARTED: checker_started(checker, event); return;
     case HISTORY_ORDERED:
-        checker->lives[event->life].ordered[event->code % 16] = true;
+        if (event->extra == 1)
+            checker->lives[event->life].asked_to_stop = true;
+        else if (event->extra == 2)
+            checker->lives[event->life].drains = true;
+        else
+            checker->lives[event->life].ordered[event->code % 16] = true;
         checker->supervisors[checker->history->lives[event->life].supervisor].ends++;
         return;
     case HISTORY_SUPERVISED:
@@ -371,7 +407,12 @@ static void read_event(struct checker *checker, const struct history_event *even
         break;
     case HISTORY_ASKED: asked(checker, event); break;
     case HISTORY_SERVED: served(checker, event); break;
+    case HISTORY_ASK_CANCELLED: taken_back(checker, event); break;
     case HISTORY_ANSWERED: answered(checker, event); break;
+    case HISTORY_VETOED:
+        checker_see(checker, event->code == THS_OK ? CHECKER_STOP_VETOED : CHECKER_VETO_IN_VAIN);
+        checker->lives[event->life].vetoes++;
+        break;
     case HISTORY_UNLINKED: checker_unlinked(checker, event); break;
     case HISTORY_EXITED: checker_exited(checker, event); break;
     case HISTORY_MONITORED: monitored(checker, event); break;

@@ -18,6 +18,8 @@
  *   D6  what a mailbox holds is bounded (a full one refuses) and counted (an empty one holds nothing)
  *   T1  a timer fires once, not early, not when it was cancelled, in the incarnation that set it, and is not lost
  *   N1  a name is taken while its holder lives, and free when a DOWN tells that it is gone
+ *   V1  a veto is heeded: who refuses to stop goes on, unless there is force
+ *   V2  who drains works off what it had accepted, takes nothing more, and ends
  *   E1  every end has a cause: an order, a link, a supervisor */
 
 #ifndef THS_TESTS_LIB_CHECKER_H
@@ -33,7 +35,9 @@
     X(MAIL_OF_ONE_GONE) X(MAIL_WAITED_FOR_A_RESTART) X(PLACE_USED_AGAIN) X(ASK_ANSWERED) X(ASK_TIMED_OUT) \
     X(ASK_OF_ONE_GONE) X(ASK_CRASHED_ITS_SERVER) X(ASKER_ENDED) X(SECOND_REPLY) X(TIMER_FIRED) \
     X(TIMER_CANCELLED) X(TIMER_OF_AN_EARLIER_INCARNATION) X(NAME_TAKEN) X(NAME_USED_AGAIN) X(RESTART) \
-    X(RESTART_OF_A_SIBLING) X(GAVE_UP) X(STOPPED_IN_ORDER) X(SUPERVISOR_KILLED) X(CHILD_KILLED_BY_A_LINK)
+    X(RESTART_OF_A_SIBLING) X(GAVE_UP) X(STOPPED_IN_ORDER) X(SUPERVISOR_KILLED) X(CHILD_KILLED_BY_A_LINK) \
+    X(STOP_VETOED) X(VETO_IN_VAIN) X(STUBBORN_ONE_STOPPED_BY_FORCE) X(DRAINED) X(SEND_TO_ONE_THAT_DRAINS) \
+    X(ASK_TAKEN_BACK) X(ASK_ANSWERED_LATER) X(ASK_ANSWERED_BY_ANOTHER)
 
 enum checker_sight {
 #define X(name) CHECKER_##name,

@@ -68,7 +68,8 @@ void checker_exited(struct checker *checker, const struct history_event *event)
             (link->life == event->other && link->other == event->life))
             link->heard = true;
     }
-    if (event->code == THS_REASON_SHUTDOWN && checker->lives[event->life].ordered[THS_REASON_SHUTDOWN])
+    if (event->code == THS_REASON_SHUTDOWN &&
+        (checker->lives[event->life].ordered[THS_REASON_SHUTDOWN] || checker->lives[event->life].asked_to_stop))
         return; /* an order to stop, which comes from whoever gave it */
     if (checker->lives[event->other].runs && event->code != THS_REASON_NO_ACTOR)
         checker_complain(checker, "L5: life %u is told of the exit of life %u, which runs", event->life, event->other);
@@ -111,6 +112,8 @@ static void look_for_cause(struct checker *checker, const struct history_event *
 {
     const struct checker_life *life = &checker->lives[event->life];
 
+    if (event->code == THS_REASON_NORMAL && life->drains)
+        return;
     if (life->ordered[event->code % 16] || ended_by_supervisor(checker, event->life, event->code) ||
         ended_by_link(checker, event->life, event->code, event->number))
         return;

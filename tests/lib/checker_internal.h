@@ -19,6 +19,9 @@ struct checker_life {
     size_t ended_at;          /* event of its last end; 0: none */
     size_t gone_at;
     bool ordered[16];         /* to end so, by reason */
+    bool asked_to_stop;       /* and may refuse */
+    bool drains;
+    uint32_t vetoes;
     uint32_t starts, ends;
     uint64_t started_ns[64];  /* its last restarts, as a ring */
     uint32_t sibling_ended;   /* starts that siblings' ends have called for and that have not come */

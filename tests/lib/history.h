@@ -23,6 +23,7 @@ enum history_kind {
     HISTORY_STRAY,        /* life got what was for other */
     HISTORY_ASKED,        /* life asks other; number of the ask, timeout_ms in extra */
     HISTORY_SERVED,       /* life handles ask number of other; code: enum ths_err of its second reply */
+    HISTORY_ASK_CANCELLED, /* life takes back ask number */
     HISTORY_ANSWERED,     /* life, incarnation; number of the ask; code: enum ths_err; extra: the number in the reply */
     HISTORY_LINKED,       /* life to other */
     HISTORY_UNLINKED,
@@ -34,7 +35,9 @@ enum history_kind {
     HISTORY_TIMER_SET,    /* life, incarnation; number of the timer; extra: delay_ms */
     HISTORY_TIMER_CANCELLED,
     HISTORY_TIMER_FIRED,
-    HISTORY_ORDERED,      /* life is to end with code (enum ths_reason), by itself or by order; number: cause */
+    HISTORY_ORDERED,      /* life is to end with code (enum ths_reason), by itself or by order; number: cause; extra 1: it may
+                             refuse, 2: when it has worked off its mail */
+    HISTORY_VETOED,       /* life refuses to stop; code: enum ths_err */
     HISTORY_SUPERVISED,   /* number: of the supervisor */
     HISTORY_SUPERVISOR_ORDERED, /* it is to end; extra 1: everything had settled before */
     HISTORY_SUPERVISOR_ENDED,   /* code: reason */
