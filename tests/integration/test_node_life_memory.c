@@ -1,0 +1,181 @@
+/* Beginnings and ends while memory is out: the n-th allocation fails, n running over a scenario, once alone and once with all
+ * behind it. Nothing hangs, nothing is left, and what is refused says so. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdatomic.h>
+
+#include "tests/lib/puppet.h"
+
+enum { ALLOCATIONS = 120, TIMEOUT_MS = 50 };
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+static _Atomic long before_failure; /* allocations that succeed; negative: it has failed */
+static _Atomic bool armed, for_good;
+
+static void *memory(struct ths_env *env, void *ptr, size_t size)
+{
+    (void)env;
+    if (size > 0 && atomic_load(&armed)) {
+        long left = atomic_fetch_sub(&before_failure, 1);
+
+        if (left == 0 || (left < 0 && atomic_load(&for_good)))
+            return NULL;
+    }
+    return ths_env_os()->memory(ths_env_os(), ptr, size);
+}
+
+static uint64_t now_ns(struct ths_env *env)
+{
+    (void)env;
+    return ths_env_os()->now_ns(ths_env_os());
+}
+
+static uint64_t wall_ms(struct ths_env *env)
+{
+    (void)env;
+    return 0;
+}
+
+static void fill_random(struct ths_env *env, void *out, size_t len)
+{
+    (void)env;
+    ths_env_os()->random(ths_env_os(), out, len);
+}
+
+static void drop_line(struct ths_env *env, const struct ths_log_line *line)
+{
+    (void)env, (void)line;
+}
+
+static struct ths_env scarce = { now_ns, wall_ms, fill_random, memory, drop_line };
+
+/* ---- The scenario --------------------------------------------------------------------------- */
+
+THS_MESSAGE(tenant_start, "test.tenant_start", 1, u8(fails), u8(vetoes))
+
+struct tenant { uint8_t vetoes; };
+
+THS_ON(tenant, tenant_start)
+{
+    self->vetoes = msg->vetoes;
+    if (msg->fails)
+        ths_fail(ctx, "no flat");
+}
+
+THS_ON(tenant, ths_stopping)
+{
+    if (self->vetoes)
+        (void)ths_veto(ctx);
+}
+
+THS_ON(tenant, word)
+{
+    (void)ths_receive_timeout(ctx, 1);
+    (void)ths_exit_after(ctx, 60000, THS_REASON_NORMAL);
+}
+
+THS_ON(tenant, ths_idle)
+{
+    (void)ths_receive_timeout(ctx, 0);
+}
+
+THS_BEHAVIOUR(tenant, tenant_start, ths_stopping, word, ths_idle)
+
+static unsigned refusals;
+
+/* @err is @expected, or one of the ways to say that memory was out. */
+static void check(enum ths_err err, enum ths_err expected)
+{
+    if (err == expected)
+        return;
+    refusals++;
+    if (err != THS_NOMEM && err != THS_TOO_MANY && err != THS_TIMEOUT && err != THS_GONE)
+        fail_msg("%s, expected %s", ths_err_name(err), ths_err_name(expected));
+}
+
+static ths_ref spawn(struct ths_node *node, uint8_t vetoes)
+{
+    ths_ref ref;
+    enum ths_err err = ths_spawn_wait(node, &ref, NULL, TIMEOUT_MS, tenant, .held = true, .idle_ms = 60000,
+                                      .start = THS_MSG(tenant_start, .vetoes = vetoes));
+
+    if (err != THS_CRASHED) /* no memory for the idle timeout */
+        check(err, THS_OK);
+    return ref;
+}
+
+static void live(struct ths_node *node, ths_ref refs[4])
+{
+    ths_ref none;
+
+    check(ths_spawn_wait(node, &none, NULL, TIMEOUT_MS, tenant, .start = THS_MSG(tenant_start, .fails = 1)), THS_CRASHED);
+    for (int i = 0; i < 4; i++)
+        refs[i] = spawn(node, i == 0);
+    for (int i = 0; i < 4; i++)
+        if (!ths_ref_is_nobody(refs[i]))
+            check(ths_tell(node, refs[i], word), THS_OK);
+    if (!ths_ref_is_nobody(refs[0]))
+        check(ths_stop_wait(node, refs[0], TIMEOUT_MS), THS_REFUSED);
+    if (!ths_ref_is_nobody(refs[1]))
+        check(ths_stop_wait(node, refs[1], TIMEOUT_MS, .deadline_ms = TIMEOUT_MS), THS_OK);
+    if (!ths_ref_is_nobody(refs[2]))
+        check(ths_drain(node, refs[2]), THS_OK);
+    if (!ths_ref_is_nobody(refs[3])) {
+        check(ths_hold(node, refs[3]), THS_OK);
+        check(ths_release(node, refs[3]), THS_OK);
+    }
+}
+
+/* With memory again, every actor there is can be ended. */
+static void run(long n, bool all_behind)
+{
+    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = "scarce", .workers = 2, .env = &scarce });
+    ths_ref refs[4];
+
+    assert_non_null(node);
+    atomic_store(&for_good, all_behind);
+    atomic_store(&before_failure, n);
+    atomic_store(&armed, true);
+    live(node, refs);
+    atomic_store(&armed, false);
+    for (int i = 0; i < 4; i++) {
+        if (ths_ref_is_nobody(refs[i]))
+            continue;
+        ths_kill(node, refs[i]);
+        assert_err(ths_join(node, refs[i], PROBE_LIMIT_MS, NULL), OK);
+    }
+    ths_node_stop(node, PROBE_LIMIT_MS);
+}
+
+static void one_failed_allocation_is_survived(void **state)
+{
+    (void)state;
+    refusals = 0;
+    for (long n = 0; n < ALLOCATIONS; n++)
+        run(n, false);
+    assert_true(refusals > 0);
+}
+
+static void end_of_memory_is_survived(void **state)
+{
+    (void)state;
+    refusals = 0;
+    for (long n = 0; n < ALLOCATIONS; n++)
+        run(n, true);
+    assert_true(refusals > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_failed_allocation_is_survived),
+        cmocka_unit_test(end_of_memory_is_survived),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
