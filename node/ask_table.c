@@ -83,25 +83,31 @@ struct thsi_ask_entry *thsi_ask_take(struct thsi_ask_table *table, struct thsi_f
     return entry;
 }
 
-/* Entries wander when asks are opened on one worker and closed on another. */
-static void spill(struct thsi_ask_table *table, struct thsi_free_asks *own)
+/* Give @count of @own's to all. */
+static void spill(struct thsi_ask_table *table, struct thsi_free_asks *own, uint32_t count)
 {
     (void)pthread_mutex_lock(&table->lock);
-    for (int i = 0; i < THSI_ASK_BATCH; i++) {
+    own->count -= count;
+    for (; count > 0; count--) {
         struct thsi_ask_entry *entry = own->head;
 
         own->head = entry->free_next;
         entry->free_next = table->free;
         table->free = entry;
     }
-    own->count -= THSI_ASK_BATCH;
     (void)pthread_mutex_unlock(&table->lock);
 }
 
+/* Entries wander when asks are opened on one worker and closed on another. */
 void thsi_ask_give(struct thsi_ask_table *table, struct thsi_free_asks *own, struct thsi_ask_entry *entry)
 {
     entry->free_next = own->head;
     own->head = entry;
     if (++own->count >= 4 * THSI_ASK_BATCH)
-        spill(table, own);
+        spill(table, own, THSI_ASK_BATCH);
+}
+
+void thsi_ask_give_all(struct thsi_ask_table *table, struct thsi_free_asks *own)
+{
+    spill(table, own, own->count);
 }

@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct thsi_ask_entry) == 128, "two cache lines");
 
 struct thsi_ask_table {
     struct ths_env *env;
-    struct thsi_ask_entry *chunks[THSI_ASK_CHUNKS]; /* NULL: not made yet */
+    struct thsi_ask_entry *chunks[THSI_ASK_CHUNKS + 1]; /* NULL: not made yet; the last is never, but has a place */
     void *memory[THSI_ASK_CHUNKS];                  /* of each chunk, as it was allocated */
     _Atomic uint32_t used;                          /* entries ever handed out */
     pthread_mutex_t lock;                           /* over all here but looks at entries below `used` */
@@ -64,6 +64,9 @@ struct thsi_ask_entry *thsi_ask_take(struct thsi_ask_table *table, struct thsi_f
 
 /* Give back an entry that is not open any more. Thread: @own's owner. */
 void thsi_ask_give(struct thsi_ask_table *table, struct thsi_free_asks *own, struct thsi_ask_entry *entry);
+
+/* Give back all of @own, whose owner is going. */
+void thsi_ask_give_all(struct thsi_ask_table *table, struct thsi_free_asks *own);
 
 /* The entry with this number, below `used`. */
 static inline struct thsi_ask_entry *thsi_ask_at(const struct thsi_ask_table *table, uint32_t number)

@@ -42,6 +42,7 @@ void thsi_worker_destroy(struct thsi_worker *worker)
 {
     struct ths_env *env = worker->ctx.node->env;
 
+    thsi_ask_give_all(&worker->ctx.node->asks, &worker->ctx.free_asks);
     thsi_pool_fini(&worker->pool);
     (void)env->memory(env, worker->memory, 0);
 }

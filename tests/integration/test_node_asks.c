@@ -230,6 +230,45 @@ static void late_reply_never_enters_a_mailbox(void **state)
     assert_int_equal(stats.dead_letters[THS_EXPIRED], 1);
 }
 
+static ths_ask_id to_take_back;
+
+static void asks_to_act_and_remembers(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    struct errand *errand = arg;
+
+    (void)self;
+    to_take_back = ths_ask(ctx, errand->to, act, puppet_heard, LONG_MS, .todo = (uint64_t)(uintptr_t)&errand->todo);
+}
+
+static void takes_it_back(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)arg;
+    probe_note("%s: taken back %d", self->label, ths_ask_cancel(ctx, to_take_back));
+}
+
+static void looks_before_and_after(struct ths_ctx *ctx, struct puppet *self, void *gate)
+{
+    bool before = ths_cancelled(ctx, NULL);
+
+    probe_gate_pass(gate);
+    probe_note("%s: cancelled %d %d", self->label, before, ths_cancelled(ctx, NULL));
+}
+
+static void running_handler_can_see_that_its_request_was_taken_back(void **state)
+{
+    struct pair pair = pair_of(*state);
+    struct probe_gate gate = PROBE_GATE_INIT;
+    static struct errand errand;
+
+    errand = (struct errand){ pair.b, { looks_before_and_after, &gate } };
+    puppet_do(*state, pair.a, asks_to_act_and_remembers, &errand);
+    probe_gate_reached(&gate);
+    puppet_do(*state, pair.a, takes_it_back, NULL);
+    probe_gate_open(&gate);
+    puppet_settle(*state, pair.b);
+    assert_noted("a: taken back 1\nb: cancelled 0 1\n");
+}
+
 static void asks_and_stops(struct ths_ctx *ctx, struct puppet *self, void *to)
 {
     asks_a_secret(ctx, self, to);
@@ -418,6 +457,7 @@ int main(void)
         puppet_test(expired_request_is_dropped_unhandled),
         puppet_test(answer_after_the_deadline_is_not_heard),
         puppet_test(late_reply_never_enters_a_mailbox),
+        puppet_test(running_handler_can_see_that_its_request_was_taken_back),
         puppet_test(open_asks_of_an_ended_actor_are_void),
         puppet_test(second_reply_is_refused),
         puppet_test(reply_to_a_tell_is_refused),
