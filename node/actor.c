@@ -150,6 +150,8 @@ static void run_hooks(struct ths_ctx *ctx, struct thsi_message *message)
 {
     if (ctx->actor->hooks & THSI_HOOK_QUIET)
         thsi_quiet_before(ctx, message);
+    if (ctx->actor->hooks & THSI_HOOK_DRAINS && message->kind != THSI_DRAIN)
+        thsi_drain_again(ctx);
 }
 
 static void handle(struct ths_ctx *ctx, struct thsi_message *message)
@@ -157,6 +159,8 @@ static void handle(struct ths_ctx *ctx, struct thsi_message *message)
     struct thsi_actor *actor = ctx->actor;
 
     if (message->kind == THSI_TIMER) {
+        if (actor->hooks & THSI_HOOK_DRAINS)
+            thsi_drain_again(ctx);
         thsi_timer_arrived(ctx, (struct thsi_timer *)message);
     } else if (actor->phase == THSI_PHASE_FREE ||
                message->generation != actor->own_generation) {

@@ -46,7 +46,8 @@ enum {
  * the short way; every bit has its line here. */
 enum {
     THSI_HOOKS_NONE = 0,
-    THSI_HOOK_QUIET = 1 /* a silence is waited for (quiet.h) */
+    THSI_HOOK_QUIET = 1, /* a silence is waited for (quiet.h) */
+    THSI_HOOK_DRAINS = 2 /* drained but for requests that it has not answered yet (life.h) */
 };
 
 struct thsi_rare;

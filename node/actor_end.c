@@ -97,6 +97,8 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
     ctx->ending = false; /* what these two wished is overtaken */
     ctx->veto = THSI_VETO_NONE;
     thsi_requests_end(ctx, reason == THS_REASON_CRASHED ? THS_CRASHED : THS_GONE);
+    if (actor->hooks & THSI_HOOK_DRAINS)
+        thsi_drain_again(ctx); /* for the next incarnation */
     thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
     thsi_quiet_end(ctx);

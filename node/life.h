@@ -33,6 +33,8 @@ struct thsi_life {
     struct thsi_quiet idle;         /* ends the actor; limit_ns is of all incarnations */
     struct thsi_quiet receive;      /* is told to it */
     uint64_t heard_ns;              /* when the last message was taken up, while either is waited for */
+    struct thsi_message *drain;     /* a DRAIN that waits for requests to be answered; with THSI_HOOK_DRAINS */
+    struct thsi_timer *drain_timer; /* rings when the last of them expires; NULL: none has a deadline */
     struct thsi_awaiter awaiter;    /* until the start is over */
     struct thsi_stop_asker *askers; /* oldest first */
 };
@@ -74,5 +76,8 @@ void thsi_stop_came(struct ths_ctx *ctx, const struct thsi_message *message, con
 
 /* A DRAIN was (taken). */
 void thsi_drain_came(struct ths_ctx *ctx, struct thsi_message *message);
+
+/* Something is about to be handled by an actor with THSI_HOOK_DRAINS, or its incarnation ends: look again after that. */
+void thsi_drain_again(struct ths_ctx *ctx);
 
 #endif /* THSI_NODE_LIFE_H */

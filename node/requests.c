@@ -103,6 +103,20 @@ void thsi_request_cancelled(struct ths_ctx *ctx, ths_ref asker, uint64_t id)
         (void)thsi_actor_call(ctx, thsi_type_intern(&ths_ask_cancelled_type), &cancelled);
 }
 
+uint64_t thsi_requests_until(struct ths_ctx *ctx)
+{
+    const struct thsi_rare *rare = ctx->actor->rare;
+    uint64_t until_ns = 0;
+
+    for (uint32_t i = 0; rare && i < rare->held.cap; i++) {
+        const struct thsi_held *held = &rare->held.places[i];
+
+        if (held->id != 0 && held->deadline_ns > until_ns && is_waiting(ctx, held))
+            until_ns = held->deadline_ns;
+    }
+    return until_ns;
+}
+
 void thsi_requests_end(struct ths_ctx *ctx, enum ths_err err)
 {
     struct thsi_rare *rare = ctx->actor->rare;

@@ -17,6 +17,9 @@ void thsi_request_keep(struct ths_ctx *ctx);
 /* The asker took back a request of this actor, or ended. */
 void thsi_request_cancelled(struct ths_ctx *ctx, ths_ref asker, uint64_t id);
 
+/* Until when at the latest somebody waits for an answer of this actor; 0: nobody does, UINT64_MAX: without a deadline. */
+uint64_t thsi_requests_until(struct ths_ctx *ctx);
+
 /* The incarnation ends: answer everything it held with @err. */
 void thsi_requests_end(struct ths_ctx *ctx, enum ths_err err);
 

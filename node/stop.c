@@ -7,13 +7,16 @@
  * less one, in the word of kills: so a bit that was set too late, when another actor lived in the slot already, refuses
  * nothing. The DRAIN in the mailbox goes to its end again and again until no place is taken. Sender: takes its place, then
  * looks at the bit. Consumer: sees the DRAIN, before which the bit was set, then looks at the places. All four are
- * sequentially consistent, so one of the two sees the other: what was accepted is handled. */
+ * sequentially consistent, so one of the two sees the other: what was accepted is handled. Requests that are taken and not
+ * answered are waited for too: the DRAIN is then kept aside, and comes back with everything that may answer them. */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "node/life.h"
+#include "node/requests.h"
 #include "node/send.h"
+#include "node/timers.h"
 #include "thiasos/lifecycle.h"
 #include "thiasos/stop.h"
 
@@ -177,17 +180,55 @@ void thsi_drain_mark(struct thsi_actor *actor, uint32_t generation)
     (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_DRAINS, memory_order_seq_cst);
 }
 
+/* Keep @message until something happens that may answer a request, or none is waited for any more. False: no memory. */
+static bool keep(struct ths_ctx *ctx, struct thsi_message *message, uint64_t until_ns)
+{
+    struct thsi_life *life = thsi_life_of(ctx, ctx->actor);
+    uint64_t now_ns = thsi_now_ns(ctx->node);
+
+    if (!life)
+        return false;
+    if (until_ns != UINT64_MAX) {
+        life->drain_timer = thsi_timer_start(ctx, until_ns > now_ns ? until_ns - now_ns : 0, 0, NULL, NULL);
+        if (!life->drain_timer)
+            return false;
+    }
+    life->drain = message;
+    ctx->actor->hooks |= THSI_HOOK_DRAINS;
+    return true;
+}
+
+void thsi_drain_again(struct ths_ctx *ctx)
+{
+    struct thsi_life *life = ctx->actor->rare->life;
+
+    if (life->drain_timer)
+        thsi_timer_cancel(ctx, life->drain_timer); /* also when it is the one that has just arrived */
+    life->drain_timer = NULL;
+    ctx->actor->hooks &= (uint8_t)~THSI_HOOK_DRAINS;
+    thsi_post(ctx, ctx->actor, life->drain);
+    life->drain = NULL;
+}
+
 void thsi_drain_came(struct ths_ctx *ctx, struct thsi_message *message)
 {
     struct thsi_actor *actor = ctx->actor;
+    uint64_t until_ns;
 
-    if (atomic_load_explicit(&actor->queued, memory_order_seq_cst) == 0) {
+    if (actor->hooks & THSI_HOOK_DRAINS) { /* one is enough */
         thsi_message_free(ctx->pool, message);
-        thsi_actor_end(ctx, THS_REASON_NORMAL, "drained", true);
         return;
     }
-    thsi_post(ctx, actor, message);
-    ctx->sent += WHOLE_TURN; /* places are given back at the end of a turn; and who takes one may have been interrupted */
+    if (atomic_load_explicit(&actor->queued, memory_order_seq_cst) != 0) {
+        thsi_post(ctx, actor, message);
+        ctx->sent += WHOLE_TURN; /* places are given back at the end of a turn; who takes one may have been interrupted */
+        return;
+    }
+    until_ns = thsi_requests_until(ctx);
+    if (until_ns > 0 && keep(ctx, message, until_ns))
+        return;
+    thsi_message_free(ctx->pool, message);
+    thsi_actor_end(ctx, THS_REASON_NORMAL, "drained", true);
 }
 
 /* ---- The API ---------------------------------------------------------------------------- */

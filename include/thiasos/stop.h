@@ -51,9 +51,9 @@ struct ths_stop_options {
     thsp_stop_wait(node, whom, timeout_ms, &(struct ths_stop_options){ __VA_ARGS__ })
 
 /* ths_drain(where, ref): from now on tells and asks to it are refused as CLOSED, its own included; when it has handled all
- * that it had accepted, it ends NORMAL. Answers, signals and timers still come until then. A crash on the way is a crash, and
- * a restarted incarnation goes on draining. Returns what is known at once. An actor of another node refuses from the moment
- * when the order reaches its node. */
+ * that it had accepted, and nobody waits for an answer that it deferred any more, it ends NORMAL. Answers, signals and
+ * timers still come until then. A crash on the way is a crash, and a restarted incarnation goes on draining. Returns what
+ * is known at once. An actor of another node refuses from the moment when the order reaches its node. */
 #define ths_drain(where, whom) thsp_drain(THSP_WHERE(where), whom)
 
 #endif /* __cplusplus */

@@ -246,6 +246,108 @@ static void crash_while_draining_goes_on_in_the_next_incarnation(void **state)
     ths_ask_to_stop(node, supervisor);
 }
 
+/* Answers later, or never. */
+struct clerk {
+    struct ths_asked asked;
+    bool fails;
+};
+
+THS_MESSAGE(clerk_due, "test.clerk_due", 1)
+
+THS_ON(clerk, question)
+{
+    self->asked = ths_defer(ctx);
+    self->fails = msg->text[0] != '\0';
+    (void)ths_after(ctx, 200, clerk_due);
+}
+
+THS_ON(clerk, secret)
+{
+    (void)ths_defer(ctx);
+}
+
+THS_ON(clerk, clerk_due)
+{
+    if (self->fails)
+        ths_fail(ctx, "torn");
+    else
+        (void)ths_reply_to(ctx, &self->asked, answer, .text = "at last");
+}
+
+THS_ON(clerk, ths_finally)
+{
+    probe_note("clerk ends %s", ths_reason_text((enum ths_reason)msg->reason));
+}
+
+THS_BEHAVIOUR(clerk, question, secret, clerk_due, ths_finally)
+
+static void asks_clerk(struct ths_ctx *ctx, struct puppet *self, void *clerk)
+{
+    (void)self;
+    ths_ask(ctx, *(const ths_ref *)clerk, question, puppet_heard, 1000);
+}
+
+static void asks_clerk_in_vain(struct ths_ctx *ctx, struct puppet *self, void *clerk)
+{
+    (void)self;
+    ths_ask(ctx, *(const ths_ref *)clerk, secret, puppet_heard, 500);
+}
+
+static void drain_waits_for_requests_that_were_deferred(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref clerk = ths_spawn(node, clerk), a = puppet_spawn(node, "a", PLAIN);
+
+    puppet_do(node, a, asks_clerk, &clerk);
+    stage_settle();
+    assert_err(ths_drain(node, clerk), OK);
+    assert_err(ths_drain(node, clerk), OK);
+    stage_settle();
+    assert_int_equal(probe_count(), 0);
+    stage_run(200);
+    assert_noted_in_any_order("clerk ends normal\na: heard OK answer{text=\"at last\"}\n");
+}
+
+static void drain_does_not_wait_for_askers_that_have_given_up(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref clerk = ths_spawn(node, clerk), a = puppet_spawn(node, "a", PLAIN);
+
+    puppet_do(node, a, asks_clerk_in_vain, &clerk);
+    stage_settle();
+    assert_err(ths_drain(node, clerk), OK);
+    stage_run(400);
+    assert_int_equal(probe_count(), 0);
+    stage_run(200);
+    assert_ends(node, clerk, NORMAL);
+    assert_noted_in_any_order("a: heard TIMEOUT\nclerk ends normal\n");
+}
+
+static void asks_clerk_to_fail(struct ths_ctx *ctx, struct puppet *self, void *clerk)
+{
+    (void)self;
+    ths_ask(ctx, *(const ths_ref *)clerk, question, puppet_heard, 1000, .text = "fail");
+}
+
+static void crash_of_a_drained_actor_that_waits_goes_on_in_the_next_incarnation(void **state)
+{
+    struct ths_node *node = *state;
+    const struct ths_child children[] = {
+        { .name = "clerk", .behaviour = "clerk", .restart = THS_TRANSIENT, .named = true },
+    };
+    ths_ref a = puppet_spawn(node, "a", PLAIN), clerk;
+
+    assert_err(ths_register(node, clerk), OK);
+    (void)ths_supervise(node, children);
+    clerk = ths_whereis(node, "clerk", 1000);
+    puppet_do(node, a, asks_clerk_to_fail, &clerk);
+    stage_settle();
+    assert_err(ths_drain(node, clerk), OK);
+    stage_run(1000);
+    assert_noted_in_any_order("clerk ends crashed\na: heard CRASHED\nclerk ends normal\n");
+    assert_err(ths_tell(node, clerk, word), GONE);
+}
+
 static void slot_of_a_drained_actor_takes_work_again(void **state)
 {
     struct ths_node *node = *state;
@@ -322,6 +424,9 @@ int main(void)
         stage_test(full_and_draining_mailbox_is_closed),
         stage_test(drain_of_one_with_nothing_to_do_ends_it),
         stage_test(crash_while_draining_goes_on_in_the_next_incarnation),
+        stage_test(drain_waits_for_requests_that_were_deferred),
+        stage_test(drain_does_not_wait_for_askers_that_have_given_up),
+        stage_test(crash_of_a_drained_actor_that_waits_goes_on_in_the_next_incarnation),
         stage_test(slot_of_a_drained_actor_takes_work_again),
         stage_pair_test(stop_crosses_nodes_with_its_answer),
         stage_pair_test(veto_crosses_nodes),
