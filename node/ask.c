@@ -48,7 +48,7 @@ static void unlist(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
     struct thsi_ask_entry *prev = entry_of(ctx, entry->prev), *next = older(ctx, entry);
     uint32_t number = next ? thsi_ask_number(next) + 1 : 0;
 
-    atomic_store_explicit(prev ? &prev->next : &ctx->actor->asks, number, memory_order_relaxed);
+    atomic_store_explicit(prev ? &prev->next : &ctx->actor->asks, number, memory_order_release); /* see ask_cycle.h */
     if (next)
         next->prev = entry->prev;
 }
@@ -162,7 +162,7 @@ void thsi_ask_close(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
 {
     struct thsi_asking *asking = &ctx->actor->rare->asking;
 
-    atomic_store_explicit(&entry->id, 0, memory_order_relaxed);
+    atomic_store_explicit(&entry->id, 0, memory_order_release); /* see ask_cycle.h */
     unlist(ctx, entry);
     if (entry->deadline.ns != UINT64_MAX)
         thsi_deadline_remove(&asking->first, &entry->deadline);

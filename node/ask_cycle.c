@@ -5,7 +5,10 @@
 
 #include "node/node.h"
 
-enum { STEPS = 256 }; /* asks looked at in one walk */
+enum {
+    STEPS = 256, /* asks looked at in one walk */
+    TRIES = 4    /* looks at a list that changes */
+};
 
 struct walk {
     struct ths_node *node;
@@ -15,18 +18,21 @@ struct walk {
     unsigned steps;
 };
 
-/* The open ask with this number (counted from 1) if it is one of @actor's, else NULL. */
-static const struct thsi_ask_entry *glance(struct ths_node *node, const struct thsi_actor *actor, uint32_t number)
+/* The open ask with the number that *@at holds (counted from 1). NULL: it is 0; or it is none of @actor's any more, and then
+ * *@changed becomes true. */
+static const struct thsi_ask_entry *glance(struct ths_node *node, const struct thsi_actor *actor,
+                                           const _Atomic uint32_t *at, bool *changed)
 {
-    const struct thsi_ask_entry *entry;
+    /* Acquire: see the header; that of `used` receives the entry's chunk. */
+    uint32_t number = atomic_load_explicit(at, memory_order_acquire);
+    const struct thsi_ask_entry *entry = NULL;
 
-    /* Acquire: receives the entry's chunk. The others relaxed: see ask_table.h. */
-    if (number == 0 || number > atomic_load_explicit(&node->asks.used, memory_order_acquire))
-        return NULL;
-    entry = thsi_ask_at(&node->asks, number - 1);
-    if (atomic_load_explicit(&entry->actor, memory_order_relaxed) != actor ||
-        atomic_load_explicit(&entry->id, memory_order_relaxed) == 0)
-        return NULL;
+    if (number > 0 && number <= atomic_load_explicit(&node->asks.used, memory_order_acquire))
+        entry = thsi_ask_at(&node->asks, number - 1);
+    if (entry && (atomic_load_explicit(&entry->id, memory_order_acquire) == 0 ||
+                  atomic_load_explicit(&entry->actor, memory_order_relaxed) != actor))
+        entry = NULL;
+    *changed = number > 0 && !entry;
     return entry;
 }
 
@@ -35,6 +41,7 @@ static bool leads_back(struct walk *walk, ths_ref at, unsigned depth)
 {
     const struct thsi_actor *actor = at.node == walk->node->uid ? thsi_table_at(&walk->node->table, at.slot) : NULL;
     const struct thsi_ask_entry *entry;
+    bool changed = true;
 
     if (ths_ref_equal(at, walk->self)) {
         walk->length = depth;
@@ -43,11 +50,13 @@ static bool leads_back(struct walk *walk, ths_ref at, unsigned depth)
     if (!actor || depth == THSI_CYCLE_MAX || thsi_actor_generation(actor) != at.generation)
         return false;
     walk->path[depth] = at;
-    entry = glance(walk->node, actor, atomic_load_explicit(&actor->asks, memory_order_relaxed));
-    while (entry && walk->steps++ < STEPS) {
-        if (leads_back(walk, thsi_ask_glance_target(entry), depth + 1))
-            return true;
-        entry = glance(walk->node, actor, atomic_load_explicit(&entry->next, memory_order_relaxed));
+    for (int tries = 0; changed && tries < TRIES; tries++) {
+        entry = glance(walk->node, actor, &actor->asks, &changed);
+        while (entry && walk->steps++ < STEPS) {
+            if (leads_back(walk, thsi_ask_glance_target(entry), depth + 1))
+                return true;
+            entry = glance(walk->node, actor, &entry->next, &changed);
+        }
     }
     return false;
 }

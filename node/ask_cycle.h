@@ -2,8 +2,9 @@
  *
  * When the deadline of an ask has come, and before the ask is closed, its actor looks whether the one it asked waits for
  * it: it walks over the open asks of others at a glance (ask_table.h). That finds every cycle whose asks are all open when
- * the first deadline comes: whoever closes the first of them walks before, while the others still stand. A walk meets
- * lists that change under it; it then ends early, since what changes does not wait for ever.
+ * the first deadline comes: whoever closes the first of them walks before, while the others still stand. For that a walk
+ * acquires what closing releases: it cannot be that each of two sees the other's ask closed. A list that changes under the
+ * walk is looked at again, a few times.
  *
  * Asks of other nodes are not followed, nor more than THSI_CYCLE_MAX actors in a row. */
 

@@ -23,7 +23,7 @@ enum {
 
 struct thsi_ask_entry {
     /* Others may glance at these, so they are written atomically; relaxed, since whoever decides by one of them only drops
-     * what would be dropped later anyway, or writes a line to the log. */
+     * what would be dropped later anyway. For those who look for cycles some orders are stronger. */
     _Alignas(64) _Atomic uint64_t id;   /* 0: not open */
     _Atomic(struct thsi_actor *) actor; /* who asked */
     ths_ref target;                     /* whom it waits for */
