@@ -10,6 +10,7 @@
 #include "node/quiet.h"
 #include "node/requests.h"
 #include "node/send.h"
+#include "node/start.h"
 #include "node/timers.h"
 #include "thiasos/lifecycle.h"
 
@@ -200,6 +201,7 @@ void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *tex
         thsi_actor_set_phase(actor, THSI_PHASE_HALTED);
         rare->halted_reason = reason;
         keep_text(rare->halted_text, copy);
+        thsi_start_answer(ctx, thsi_actor_ref(ctx->node, actor), THS_CRASHED, copy); /* of a restart, if it began in vain */
         thsi_actor_tell_halted(ctx);
         return;
     }

@@ -6,6 +6,7 @@
 #include "node/node.h"
 #include "node/requests.h"
 #include "node/send.h"
+#include "node/start.h"
 #include "node/supervisor_actor.h"
 #include "node/timers.h"
 #include "thiasos/lifecycle.h"
@@ -124,7 +125,8 @@ static void child_halted(struct ths_ctx *ctx, const struct thsi_message *message
     (void)thsi_actor_call(ctx, thsi_type_intern(&ths_child_halted_type), &halted);
 }
 
-static void restart(struct ths_ctx *ctx)
+/* Its start is answered to who asked for it under @id; 0: nobody. */
+static void restart(struct ths_ctx *ctx, ths_ref by, uint64_t id)
 {
     struct thsi_actor *actor = ctx->actor;
 
@@ -140,6 +142,7 @@ static void restart(struct ths_ctx *ctx)
     __atomic_store_n(&actor->incarnation, actor->incarnation + 1, __ATOMIC_RELAXED);
     thsi_actor_set_phase(actor, THSI_PHASE_STARTING);
     thsi_count(&ctx->stats->restarted, 1);
+    thsi_start_await(ctx, by, id);
 }
 
 /* ---- All of them ------------------------------------------------------------------------ */
@@ -188,7 +191,7 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
         break;
     case THSI_RESTART:
         if (is_supervisor(actor, message->from))
-            restart(ctx);
+            restart(ctx, message->from, control->id);
         break;
     case THSI_HALT:
         if (is_supervisor(actor, message->from) && actor->phase == THSI_PHASE_RUNNING)

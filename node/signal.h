@@ -27,7 +27,7 @@ enum thsi_signal_kind {
                           * the start message or NULL, supervisor and child when supervised, mailbox; incarnation: bits
                           * of start.h. With AWAIT a start that fails is answered CRASHED with its text */
     THSI_HALTED = 13,    /* child to supervisor: an incarnation ended: child, reason, text, incarnation */
-    THSI_RESTART = 14,   /* supervisor to halted child: begin the next incarnation */
+    THSI_RESTART = 14,   /* supervisor to halted child: begin the next incarnation; id: answered as an awaited SPAWN */
     THSI_HALT = 15,      /* supervisor to child: end this incarnation, answer HALTED, wait */
     THSI_FINISH = 16,    /* supervisor to child: end for good, after halting if need be */
     THSI_REFUSED = 17,   /* to's tells to `from` were refused: err, count (id) */

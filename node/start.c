@@ -8,7 +8,16 @@
 
 bool thsi_start_is_awaited(const struct thsi_actor *actor)
 {
-    return actor->rare && actor->rare->life && actor->rare->life->awaiter.id != 0;
+    return actor->incarnation == 1 && actor->rare && actor->rare->life && actor->rare->life->awaiter.id != 0;
+}
+
+void thsi_start_await(struct ths_ctx *ctx, ths_ref by, uint64_t id)
+{
+    struct thsi_life *life = id != 0 ? thsi_life_of(ctx, ctx->actor) : NULL;
+
+    if (life)
+        life->awaiter = (struct thsi_awaiter){ .by = by, .id = id };
+    /* Without memory nobody is told: who waits has a deadline. */
 }
 
 void thsi_start_answer(struct ths_ctx *ctx, ths_ref self, enum ths_err err, const char *text)

@@ -64,8 +64,7 @@ static enum ths_err check_child(const struct ths_child *children, size_t index,
     if ((unsigned)child->restart > THS_TEMPORARY)
         return complain(why, THS_INVALID, "child \"%s\" has an unknown restart rule", child->name);
     if (child->significant && child->restart == THS_PERMANENT)
-        return complain(why, THS_INVALID, "child \"%s\" is significant and permanent, so it would never end by itself",
-                        child->name);
+        return complain(why, THS_INVALID, "child \"%s\" is significant, so it cannot be permanent", child->name);
     if (child->at_most_one)
         return complain(why, THS_UNSUPPORTED, "child \"%s\": at_most_one needs leases, which this version has not",
                         child->name);
@@ -135,11 +134,12 @@ static enum ths_err fill(struct ths_env *env, struct thsi_supervision *supervisi
     const struct thsi_supervisor_config config = {
         .self = self,
         .strategy = options->strategy,
+        .auto_shutdown = options->auto_shutdown,
+        .children_max = THSI_CHILDREN_MAX,
         .restarts = options->restarts ? options->restarts : DEFAULT_RESTARTS,
         .within_ms = options->within_ms ? options->within_ms : DEFAULT_WITHIN_MS,
         .backoff_ms = options->backoff_ms,
         .backoff_max_ms = options->backoff_max_ms ? options->backoff_max_ms : DEFAULT_BACKOFF_MAX_MS,
-        .auto_shutdown = options->auto_shutdown,
         .plans = plans,
         .plans_count = supervision->specs_count,
     };
@@ -182,7 +182,7 @@ enum ths_err thsi_supervision_create(struct ths_env *env, uint64_t self, const s
     if ((unsigned)options->strategy > THS_REST_FOR_ONE)
         return complain(&complaint, THS_INVALID, "unknown strategy");
     if ((unsigned)options->auto_shutdown > THS_SHUTDOWN_ALL_SIGNIFICANT)
-        return complain(&complaint, THS_INVALID, "unknown rule for auto_shutdown");
+        return complain(&complaint, THS_INVALID, "unknown automatic shutdown");
     if (options->restarts > THSI_RESTARTS_MAX)
         return complain(&complaint, THS_INVALID, "restarts is over %d", THSI_RESTARTS_MAX);
     if (count > THSI_CHILDREN_MAX)

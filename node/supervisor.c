@@ -30,22 +30,24 @@ static void restart_child(struct thsi_supervisor *supervisor, uint32_t index, bo
     if (!lost && !thsi_supervisor_note_failure(supervisor)) {
         (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_GIVE_UP, index);
         thsi_supervisor_stop_all(supervisor, THS_REASON_CRASHED);
-    } else if (supervisor->config.strategy != THS_ONE_FOR_ONE) {
-        uint32_t from = supervisor->config.strategy == THS_ONE_FOR_ALL ? 0 : child->plan + 1;
+    } else if (supervisor->config.strategy == THS_ONE_FOR_ALL) {
         if (thsi_supervisor_is_quiet(supervisor, supervisor->failed_ns))
             supervisor->attempts = 0;
         supervisor->failed_ns = supervisor->now_ns;
         supervisor->attempts += !lost;
-        if (supervisor->phase != THSI_SUPERVISOR_HALTS || from < supervisor->halt_from)
-            supervisor->halt_from = from;
-        supervisor->phase = THSI_SUPERVISOR_HALTS;
-    } else if (!lost) {
-        if (thsi_supervisor_is_quiet(supervisor, child->since_ns))
+        thsi_supervisor_halt_from(supervisor, 0);
+    } else {
+        if (!lost && thsi_supervisor_is_quiet(supervisor, child->since_ns))
             child->attempts = 0;
-        due_ns += thsi_supervisor_backoff_ns(supervisor, ++child->attempts);
+        if (!lost)
+            due_ns += thsi_supervisor_backoff_ns(supervisor, ++child->attempts);
+        if (supervisor->config.strategy == THS_REST_FOR_ONE) {
+            child->ordered = true;
+            thsi_supervisor_halt_from(supervisor, thsi_child_position(supervisor, child) + 1);
+        }
     }
     if (waits)
-        child->state = THSI_CHILD_HALTED;
+        thsi_child_set_halted(child);
     else
         thsi_child_set_pending(child, due_ns);
     child->due_ns = due_ns;
@@ -53,14 +55,14 @@ static void restart_child(struct thsi_supervisor *supervisor, uint32_t index, bo
     child->lost = lost;
 }
 
-/* While all are halted or stopped nothing counts, and `advance` gives the next action. */
+/* While it is halted or stopped with others nothing counts, and `advance` gives the next action. */
 static void end_during_halt_or_stop(struct thsi_supervisor *supervisor, uint32_t index, bool waits)
 {
     struct thsi_child_status *child = &supervisor->children[index];
 
     if (waits)
-        child->state = THSI_CHILD_HALTED;
-    else if (supervisor->phase == THSI_SUPERVISOR_HALTS && (child->plan >= supervisor->halt_from || !child->done) &&
+        thsi_child_set_halted(child);
+    else if (supervisor->phase == THSI_SUPERVISOR_HALTS && thsi_child_retreats(supervisor, child) && !child->stopped &&
              thsi_supervisor_plan_of(supervisor, index)->restart != THS_TEMPORARY)
         thsi_child_set_pending(child, supervisor->now_ns);
     else
@@ -68,26 +70,40 @@ static void end_during_halt_or_stop(struct thsi_supervisor *supervisor, uint32_t
     child->restart = child->state != THSI_CHILD_ENDED;
 }
 
-/* @child has ended by itself and is not restarted. Returns whether that was what the supervisor lived for. */
-static bool has_done_its_work(struct thsi_supervisor *supervisor, uint32_t index)
+static bool is_significant_left(const struct thsi_supervisor *supervisor, uint32_t without)
 {
-    supervisor->children[index].done = true;
-    if (!thsi_supervisor_plan_of(supervisor, index)->significant ||
-        supervisor->config.auto_shutdown == THS_SHUTDOWN_NEVER)
-        return false;
-    if (supervisor->config.auto_shutdown == THS_SHUTDOWN_ANY_SIGNIFICANT)
-        return true;
-    for (uint32_t i = 0; i < supervisor->children_count; i++)
-        if (thsi_supervisor_plan_of(supervisor, i)->significant && !supervisor->children[i].done)
-            return false;
-    return true;
+    for (uint32_t i = 0; i < supervisor->children_count; i++) {
+        const struct thsi_child_status *child = &supervisor->children[i];
+        bool goes = child->state == THSI_CHILD_STOPPING && !child->move;
+        if (i != without && thsi_supervisor_plan_of(supervisor, i)->significant && !goes &&
+            child->state != THSI_CHILD_ENDED && child->state != THSI_CHILD_FREE)
+            return true;
+    }
+    return false;
 }
 
-/* Whether it was told to halt, or is to be: its end is part of what goes on. */
-static bool is_halted_with_others(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)
+/* It has ended by itself and is not restarted. */
+static void ended_by_itself(struct thsi_supervisor *supervisor, uint32_t index)
 {
-    return supervisor->phase != THSI_SUPERVISOR_HALTS || child->plan >= supervisor->halt_from ||
-           child->state != THSI_CHILD_RUNNING;
+    enum ths_auto_shutdown when = supervisor->config.auto_shutdown;
+
+    if (thsi_supervisor_plan_of(supervisor, index)->significant && when != THS_SHUTDOWN_NEVER &&
+        (when == THS_SHUTDOWN_ANY_SIGNIFICANT || !is_significant_left(supervisor, index)))
+        thsi_supervisor_stop_all(supervisor, THS_REASON_SHUTDOWN);
+}
+
+/* An order had it halted: it goes on at once. */
+static void begin_by_order(struct thsi_supervisor *supervisor, uint32_t index, bool waits)
+{
+    struct thsi_child_status *child = &supervisor->children[index];
+
+    if (waits)
+        thsi_child_set_halted(child);
+    else
+        thsi_child_set_pending(child, supervisor->now_ns);
+    child->due_ns = supervisor->now_ns;
+    child->again = false;
+    child->restart = true;
 }
 
 /* An incarnation of a running child ended (@waits), or its actor did. */
@@ -99,17 +115,21 @@ static void child_failed(struct thsi_supervisor *supervisor, uint32_t index, enu
 
     if (lost && reason == THS_REASON_SHUTDOWN)
         reason = THS_REASON_NODE_LOST; /* its node leaves in order; the child's work is not done */
-    if (supervisor->phase != THSI_SUPERVISOR_RUNS && is_halted_with_others(supervisor, child)) {
+    if (thsi_child_retreats(supervisor, child)) {
         end_during_halt_or_stop(supervisor, index, waits);
-    } else if (restarts_after(restart, reason)) {
+    } else if (child->again) {
+        begin_by_order(supervisor, index, waits);
+    } else if (restarts_after(restart, reason) && !child->stopped) {
         restart_child(supervisor, index, waits, lost);
     } else {
+        if (waits)
+            thsi_child_set_halted(child);
         if (waits)
             thsi_child_finish(supervisor, index, false);
         else
             thsi_child_set_ended(child);
-        if (has_done_its_work(supervisor, index))
-            thsi_supervisor_stop_all(supervisor, THS_REASON_SHUTDOWN);
+        if (!child->stopped)
+            ended_by_itself(supervisor, index);
     }
 }
 
@@ -122,6 +142,8 @@ static void on_started(struct thsi_supervisor *supervisor, const struct thsi_sup
     if (child->state == THSI_CHILD_STARTING && child->start_id == event->start_id) {
         child->who = event->who;
         thsi_child_set_running(supervisor, child);
+    } else if (child->state == THSI_CHILD_BEGINNING && child->start_id == event->start_id) {
+        thsi_child_set_running(supervisor, child);
     } else if (!ths_ref_equal(child->who, event->who)) {
         /* Nobody waits for it any more: its deadline passed, or all are stopped. */
         thsi_supervisor_act(supervisor, THSI_SUPERVISOR_FINISH, THSI_NO_CHILD)->who = event->who;
@@ -129,19 +151,29 @@ static void on_started(struct thsi_supervisor *supervisor, const struct thsi_sup
 }
 
 /* A failure to start on this node counts like a crash: it will not get better by itself. Elsewhere it is up to the
- * cluster, which changes. */
+ * cluster, which changes; but a start handler that failed is the child's own failure. */
 static void on_start_failed(struct thsi_supervisor *supervisor, uint32_t index, enum ths_err err)
 {
     struct thsi_child_status *child = &supervisor->children[index];
     const struct thsi_child_plan *plan = thsi_supervisor_plan_of(supervisor, index);
     bool elsewhere_now = err == THS_NODE_LOST && !thsi_supervisor_place_listed(supervisor, child);
+    bool crashed = err == THS_CRASHED;
 
-    if (supervisor->phase != THSI_SUPERVISOR_RUNS) {
+    if (thsi_child_retreats(supervisor, child)) {
         end_during_halt_or_stop(supervisor, index, false);
         return;
     }
+    if (child->fresh || child->stopped || (crashed && !restarts_after(plan->restart, THS_REASON_CRASHED))) {
+        bool by_itself = !child->fresh && !child->stopped;
+        child->order_err = err;
+        thsi_child_set_ended(child);
+        if (by_itself)
+            ended_by_itself(supervisor, index);
+        return;
+    }
     thsi_child_set_pending(child, supervisor->now_ns);
-    if (!plan->spread && !thsi_supervisor_note_failure(supervisor)) {
+    child->restart = crashed;
+    if ((!plan->spread || crashed) && !thsi_supervisor_note_failure(supervisor)) {
         (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_GIVE_UP, index);
         thsi_supervisor_stop_all(supervisor, THS_REASON_CRASHED);
     } else if (!elsewhere_now) {
@@ -149,6 +181,18 @@ static void on_start_failed(struct thsi_supervisor *supervisor, uint32_t index, 
             child->attempts = 1; /* never again at once */
         child->due_ns += thsi_supervisor_backoff_ns(supervisor, ++child->attempts);
     }
+}
+
+/* It was told to end, and its incarnation has. */
+static void halted_on_its_way(struct thsi_supervisor *supervisor, uint32_t index, enum ths_reason reason)
+{
+    struct thsi_child_status *child = &supervisor->children[index];
+    const struct thsi_child_plan *plan = thsi_supervisor_plan_of(supervisor, index);
+
+    if (reason == THS_REASON_NORMAL && plan->restart != THS_PERMANENT && child->order == THSI_CHILD_ORDER_NONE)
+        child->move = false; /* it had done its work before it could move */
+    if (plan->orderly)
+        (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_FINISH, index);
 }
 
 static void on_halted(struct thsi_supervisor *supervisor, const struct thsi_supervisor_event *event)
@@ -162,11 +206,10 @@ static void on_halted(struct thsi_supervisor *supervisor, const struct thsi_supe
     }
     if (!ths_ref_equal(child->who, event->who))
         return;
-    if (child->state == THSI_CHILD_RUNNING || child->state == THSI_CHILD_HALTING)
+    if (thsi_child_works(child) || child->state == THSI_CHILD_HALTING)
         child_failed(supervisor, event->child, event->reason, true);
-    else if (child->state == THSI_CHILD_STOPPING && event->reason == THS_REASON_NORMAL &&
-             thsi_supervisor_plan_of(supervisor, event->child)->restart != THS_PERMANENT)
-        child->move = false; /* it had done its work before it could move */
+    else if (child->state == THSI_CHILD_STOPPING)
+        halted_on_its_way(supervisor, event->child, event->reason);
 }
 
 static void on_down(struct thsi_supervisor *supervisor, const struct thsi_supervisor_event *event)
@@ -179,7 +222,7 @@ static void on_down(struct thsi_supervisor *supervisor, const struct thsi_superv
         return;
     if (supervisor->children[i].state != THSI_CHILD_STOPPING)
         child_failed(supervisor, i, event->reason, false);
-    else if (supervisor->children[i].move && supervisor->phase == THSI_SUPERVISOR_RUNS)
+    else if (supervisor->children[i].move && !thsi_child_retreats(supervisor, &supervisor->children[i]))
         thsi_child_set_pending(&supervisor->children[i], supervisor->now_ns);
     else
         end_during_halt_or_stop(supervisor, i, false);
@@ -204,13 +247,15 @@ static void on_deadline(struct thsi_supervisor *supervisor, uint32_t index)
 
     if (child->state == THSI_CHILD_STARTING) {
         on_start_failed(supervisor, index, THS_TIMEOUT);
+    } else if (child->state == THSI_CHILD_BEGINNING) {
+        thsi_child_set_running(supervisor, child); /* it takes long: what comes after it waits no more */
     } else if (!child->killed && !thsi_child_is_hurried(supervisor, child)) {
         (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_KILL, index);
         child->killed = true;
         child->due_ns = supervisor->now_ns + thsi_supervisor_plan_of(supervisor, index)->stop_ms * THSI_MS;
     } else {
         (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_ABANDON, index);
-        if (child->move && supervisor->phase == THSI_SUPERVISOR_RUNS)
+        if ((child->move || child->again) && !thsi_child_retreats(supervisor, child))
             thsi_child_set_pending(child, supervisor->now_ns);
         else if (child->state == THSI_CHILD_HALTING)
             end_during_halt_or_stop(supervisor, index, false);
@@ -260,6 +305,9 @@ void thsi_supervisor_step(struct thsi_supervisor *supervisor, const struct thsi_
     case THSI_SUPERVISOR_MEMBERS:
         on_members(supervisor, event);
         break;
+    case THSI_SUPERVISOR_ORDER:
+        thsi_supervisor_order(supervisor, event);
+        break;
     case THSI_SUPERVISOR_STOP:
         on_stop(supervisor, event->hurry);
         break;
@@ -269,6 +317,7 @@ void thsi_supervisor_step(struct thsi_supervisor *supervisor, const struct thsi_
             on_deadline(supervisor, i);
     }
     thsi_supervisor_advance(supervisor);
+    thsi_supervisor_settle(supervisor);
     update->actions = supervisor->actions;
     update->actions_count = supervisor->actions_count;
 }

@@ -7,6 +7,7 @@
 
 #include "node/node.h"
 #include "node/send.h"
+#include "node/start.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -86,9 +87,9 @@ static void read_members(struct ths_ctx *ctx, struct thsi_supervision *it, const
 /* Here, an order that does not arrive is followed by a DOWN. A link that does not take it leaves a child that waits for
  * ever: it counts as lost, and its DOWN comes through the mailbox like any other. */
 static void order(struct ths_ctx *ctx, const struct thsi_supervision *it, enum thsi_signal_kind kind, ths_ref who,
-                  uint32_t child)
+                  uint32_t child, uint64_t id)
 {
-    const struct thsi_signal signal = { .kind = kind, .from = ths_self(ctx), .to = who, .child = child };
+    const struct thsi_signal signal = { .kind = kind, .from = ths_self(ctx), .to = who, .child = child, .id = id };
     struct thsi_signal lost = { .kind = THSI_DOWN, .from = who, .to = ths_self(ctx), .reason = THS_REASON_NODE_LOST,
                                 .certainty = THS_ASSUMED };
 
@@ -99,7 +100,7 @@ static void order(struct ths_ctx *ctx, const struct thsi_supervision *it, enum t
 }
 
 /* Note a start whose answer is out. When too many are, the oldest is forgotten: its late answer is then a stray. */
-static void note_start(struct thsi_supervision *it, uint64_t ask, uint32_t child, uint32_t start_id)
+static void note_start(struct thsi_supervision *it, uint64_t ask, uint32_t child, uint32_t start_id, bool in_place)
 {
     struct thsi_start_entry *place = &it->starts[0];
 
@@ -107,7 +108,7 @@ static void note_start(struct thsi_supervision *it, uint64_t ask, uint32_t child
         if (it->starts[i].ask < place->ask)
             place = &it->starts[i];
     }
-    *place = (struct thsi_start_entry){ ask, child, start_id };
+    *place = (struct thsi_start_entry){ ask, child, start_id, in_place };
 }
 
 static const struct ths_reply_to ths_supervisor_spawned;
@@ -121,7 +122,7 @@ static void start_child(struct ths_ctx *ctx, struct thsi_supervision *it, const 
         .from = ths_self(ctx),
         .to = target,
         .deadline_ns = thsi_now_ns(ctx->node) + THSI_START_MS * MS,
-        .incarnation = 1,
+        .incarnation = THSI_SPAWN_SUPERVISED | THSI_SPAWN_AWAIT,
         .child = action->child,
         .mailbox = spec->mailbox,
         .text = spec->behaviour,
@@ -136,8 +137,20 @@ static void start_child(struct ths_ctx *ctx, struct thsi_supervision *it, const 
     signal.id = thsi_ask_open(ctx, target, &ths_supervisor_spawned, ANSWER_MS);
     if (signal.id == 0)
         return; /* no memory: the decision's own deadline finds it unanswered, and tries again */
-    note_start(it, signal.id, action->child, action->start_id);
+    note_start(it, signal.id, action->child, action->start_id, false);
     (void)thsi_send_signal(ctx, &signal); /* a failure is answered like any other */
+}
+
+/* Its answer is a ths_spawned like that of a start, or a HALTED. */
+static void restart_child(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action)
+{
+    char name[96];
+    uint64_t ask = thsi_ask_open(ctx, action->who, &ths_supervisor_spawned, THSI_START_MS);
+
+    note(ctx, INFO, "restarts %s in place", label(it, action->child, name, sizeof name));
+    if (ask != 0) /* else the decision's own deadline lets it go on */
+        note_start(it, ask, action->child, action->start_id, true);
+    order(ctx, it, THSI_RESTART, action->who, action->child, ask);
 }
 
 static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action)
@@ -153,18 +166,21 @@ static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const st
         start_child(ctx, it, action);
         break;
     case THSI_SUPERVISOR_RESTART:
-        note(ctx, INFO, "restarts %s in place", name);
-        order(ctx, it, THSI_RESTART, action->who, action->child);
+        restart_child(ctx, it, action);
         break;
     case THSI_SUPERVISOR_HALT:
-        order(ctx, it, THSI_HALT, action->who, action->child);
+        order(ctx, it, THSI_HALT, action->who, action->child, 0);
         break;
     case THSI_SUPERVISOR_DRAIN:
         note(ctx, INFO, "moves %s to another node", name);
-        order(ctx, it, THSI_FINISH, action->who, action->child);
+        order(ctx, it, THSI_FINISH, action->who, action->child, 0);
+        break;
+    case THSI_SUPERVISOR_ASK:
+    case THSI_SUPERVISOR_ANSWER:
+    case THSI_SUPERVISOR_FORGET:
         break;
     case THSI_SUPERVISOR_FINISH:
-        order(ctx, it, THSI_FINISH, action->who, action->child);
+        order(ctx, it, THSI_FINISH, action->who, action->child, 0);
         break;
     case THSI_SUPERVISOR_KILL:
         note(ctx, WARN, "kills %s, which did not stop in time", name);
@@ -173,7 +189,7 @@ static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const st
     case THSI_SUPERVISOR_ABANDON:
         note(ctx, ERROR, "abandons %s, which does not answer", name);
         ths_demonitor(ctx, it->monitors[action->child]);
-        order(ctx, it, THSI_FINISH, action->who, action->child);
+        order(ctx, it, THSI_FINISH, action->who, action->child, 0);
         break;
     case THSI_SUPERVISOR_WAIT:
         note(ctx, WARN, "%s waits: no member has the role \"%s\"", it->specs[action->plan].name,
@@ -257,6 +273,8 @@ static bool take_on(struct ths_ctx *ctx, struct thsi_supervision *it, const stru
     const struct thsi_child_status *child = &it->core.children[entry->child];
     char name[96], node[32];
 
+    if (entry->in_place)
+        return true; /* watched since its first incarnation */
     if (!ths_ref_equal(child->who, who) &&
         !(child->state == THSI_CHILD_STARTING && child->start_id == entry->start_id))
         return true; /* the decision will have it ended */
@@ -286,9 +304,9 @@ THS_ON_REPLY(ths_supervisor, ths_supervisor_spawned, ths_spawned)
         event.type = THSI_SUPERVISOR_STARTED;
         event.who = reply->who;
     } else if (err == THS_OK) {
-        order(ctx, it, THSI_FINISH, reply->who, THSI_NO_CHILD);
+        order(ctx, it, THSI_FINISH, reply->who, THSI_NO_CHILD, 0);
         event.err = THS_NOMEM;
-    } else if (entry.ask != 0) {
+    } else if (entry.ask != 0 && !entry.in_place) {
         note(ctx, WARN, "%s does not start on %s: %s", label(it, event.child, name, sizeof name),
              node_name(ctx, it, it->core.children[event.child].place, node, sizeof node), ths_err_text(err));
     }

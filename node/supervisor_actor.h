@@ -32,6 +32,7 @@ struct thsi_child_spec {
 struct thsi_start_entry {
     uint64_t ask; /* 0: free */
     uint32_t child, start_id;
+    bool in_place; /* it is a restart */
 };
 
 struct thsi_supervision {

@@ -30,6 +30,20 @@ static void start(struct thsi_supervisor *supervisor, uint32_t index, uint64_t p
     action->start_id = child->start_id;
 }
 
+/* Let the next incarnation of a halted one begin. */
+static void begin(struct thsi_supervisor *supervisor, uint32_t index)
+{
+    struct thsi_child_status *child = &supervisor->children[index];
+
+    supervisor->restarts++;
+    child->killed = child->restart = child->lost = false;
+    child->state = THSI_CHILD_BEGINNING;
+    child->start_id++;
+    child->since_ns = supervisor->now_ns;
+    child->due_ns = supervisor->now_ns + THSI_START_MS * THSI_MS;
+    thsi_supervisor_act(supervisor, THSI_SUPERVISOR_RESTART, index)->start_id = child->start_id;
+}
+
 /* Start or restart an instance of @plan that is due. Returns whether the specifications after it must wait for it. */
 static bool advance_child(struct thsi_supervisor *supervisor, struct thsi_supervisor_plan *plan, uint32_t index,
                           uint32_t *starting)
@@ -38,13 +52,13 @@ static bool advance_child(struct thsi_supervisor *supervisor, struct thsi_superv
     bool is_due = child->due_ns <= supervisor->now_ns;
     uint64_t place;
 
-    if (child->state == THSI_CHILD_HALTED && is_due && !thsi_supervisor_place_listed(supervisor, child)) {
+    if (child->stopped && (thsi_child_works(child) || child->state == THSI_CHILD_HALTED)) {
+        thsi_child_finish(supervisor, index, false);
+    } else if (child->state == THSI_CHILD_HALTED && is_due && !thsi_supervisor_place_listed(supervisor, child)) {
         thsi_child_finish(supervisor, index, true);
         child->restart = child->lost = true;
     } else if (child->state == THSI_CHILD_HALTED && is_due) {
-        (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_RESTART, index);
-        thsi_child_set_running(supervisor, child);
-        supervisor->restarts++;
+        begin(supervisor, index);
     } else if (child->state == THSI_CHILD_PENDING && is_due && *starting < THSI_STARTING_MAX) {
         place = thsi_supervisor_pick_place(supervisor, child->plan);
         if (place) {
@@ -58,8 +72,8 @@ static bool advance_child(struct thsi_supervisor *supervisor, struct thsi_superv
     }
     if (!child->ordered)
         return false;
-    return child->state == THSI_CHILD_STARTING || child->state == THSI_CHILD_HALTED ||
-           (child->state == THSI_CHILD_PENDING && !plan->plan.spread);
+    return child->state == THSI_CHILD_STARTING || child->state == THSI_CHILD_BEGINNING ||
+           child->state == THSI_CHILD_HALTED || (child->state == THSI_CHILD_PENDING && !plan->plan.spread);
 }
 
 static void advance_running(struct thsi_supervisor *supervisor)
@@ -68,14 +82,14 @@ static void advance_running(struct thsi_supervisor *supervisor)
 
     for (uint32_t i = 0; i < supervisor->children_count; i++)
         starting += supervisor->children[i].state == THSI_CHILD_STARTING;
-    for (uint32_t p = 0; p < supervisor->plans_count; p++) {
-        struct thsi_supervisor_plan *plan = &supervisor->plans[p];
+    for (uint32_t at = 0; at < supervisor->line_count; at++) {
+        struct thsi_supervisor_plan *plan = &supervisor->plans[supervisor->line[at]];
         bool wait = false;
         for (uint32_t i = plan->first; i < plan->first + plan->plan.count; i++)
             wait |= advance_child(supervisor, plan, i, &starting);
         if (wait)
             return;
-        balance(supervisor, p);
+        balance(supervisor, supervisor->line[at]);
     }
 }
 
@@ -86,11 +100,11 @@ static bool retreat_plan(struct thsi_supervisor *supervisor, const struct thsi_s
 
     for (uint32_t i = plan->first; i < plan->first + plan->plan.count; i++) {
         struct thsi_child_status *child = &supervisor->children[i];
-        bool for_good = stop || plan->plan.restart == THS_TEMPORARY;
-        if (for_good && (child->state == THSI_CHILD_RUNNING || child->state == THSI_CHILD_HALTED)) {
+        bool for_good = stop || plan->plan.restart == THS_TEMPORARY || child->stopped;
+        if (for_good && (thsi_child_works(child) || child->state == THSI_CHILD_HALTED)) {
             thsi_child_finish(supervisor, i, false);
-        } else if (child->state == THSI_CHILD_RUNNING) {
-            (void)thsi_supervisor_act(supervisor, THSI_SUPERVISOR_HALT, i);
+        } else if (thsi_child_works(child)) {
+            (void)thsi_supervisor_act(supervisor, plan->plan.orderly ? THSI_SUPERVISOR_ASK : THSI_SUPERVISOR_HALT, i);
             thsi_child_set_leaving(supervisor, i, THSI_CHILD_HALTING);
         } else if (stop && (child->state == THSI_CHILD_PENDING ||
                             (child->state == THSI_CHILD_STARTING && child->place != supervisor->config.self))) {
@@ -101,14 +115,7 @@ static bool retreat_plan(struct thsi_supervisor *supervisor, const struct thsi_s
     return wait;
 }
 
-/* Whether the failure that is being dealt with concerns @child: it failed, or was halted on account of it. */
-static bool is_concerned(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)
-{
-    return child->plan >= supervisor->halt_from || child->state == THSI_CHILD_HALTED ||
-           (child->state == THSI_CHILD_PENDING && child->restart);
-}
-
-/* All that had to be are halted: let the next incarnations begin, in order, after the delay. */
+/* Those that had to are halted: let the next incarnations begin, in order, after the delay. */
 static void begin_again(struct thsi_supervisor *supervisor)
 {
     uint64_t due_ns = supervisor->now_ns;
@@ -117,7 +124,8 @@ static void begin_again(struct thsi_supervisor *supervisor)
         due_ns += thsi_supervisor_backoff_ns(supervisor, supervisor->attempts);
     for (uint32_t i = 0; i < supervisor->children_count; i++) {
         struct thsi_child_status *child = &supervisor->children[i];
-        if (thsi_supervisor_plan_of(supervisor, i)->restart == THS_TEMPORARY || !is_concerned(supervisor, child))
+        if (thsi_supervisor_plan_of(supervisor, i)->restart == THS_TEMPORARY || child->stopped ||
+            child->state == THSI_CHILD_FREE || !thsi_child_retreats(supervisor, child))
             continue;
         if (child->state == THSI_CHILD_ENDED)
             thsi_child_set_pending(child, due_ns);
@@ -130,11 +138,10 @@ static void begin_again(struct thsi_supervisor *supervisor)
 void thsi_supervisor_advance(struct thsi_supervisor *supervisor)
 {
     bool stop = supervisor->phase == THSI_SUPERVISOR_STOPS;
-    uint32_t from = stop ? 0 : supervisor->halt_from;
 
     if (stop || supervisor->phase == THSI_SUPERVISOR_HALTS) {
-        for (uint32_t p = supervisor->plans_count; p > from; p--) {
-            if (retreat_plan(supervisor, &supervisor->plans[p - 1], stop))
+        for (uint32_t at = supervisor->line_count; at > supervisor->halt_from; at--) {
+            if (retreat_plan(supervisor, &supervisor->plans[supervisor->line[at - 1]], stop))
                 return;
         }
         if (stop) {

@@ -70,8 +70,8 @@ bool thsi_supervisor_is_quiet(const struct thsi_supervisor *supervisor, uint64_t
 
 bool thsi_child_has_deadline(const struct thsi_child_status *child)
 {
-    return child->state == THSI_CHILD_STARTING || child->state == THSI_CHILD_HALTING ||
-           child->state == THSI_CHILD_STOPPING;
+    return child->state == THSI_CHILD_STARTING || child->state == THSI_CHILD_BEGINNING ||
+           child->state == THSI_CHILD_HALTING || child->state == THSI_CHILD_STOPPING;
 }
 
 void thsi_child_set_pending(struct thsi_child_status *child, uint64_t due_ns)
@@ -79,21 +79,27 @@ void thsi_child_set_pending(struct thsi_child_status *child, uint64_t due_ns)
     child->state = THSI_CHILD_PENDING;
     child->who = THS_NOBODY;
     child->due_ns = due_ns;
-    child->killed = child->move = false;
+    child->killed = child->move = child->again = false;
 }
 
 void thsi_child_set_ended(struct thsi_child_status *child)
 {
     child->state = THSI_CHILD_ENDED;
     child->who = THS_NOBODY;
-    child->killed = child->move = child->ordered = child->restart = child->lost = false;
+    child->killed = child->move = child->ordered = child->restart = child->lost = child->again = child->fresh = false;
+}
+
+void thsi_child_set_halted(struct thsi_child_status *child)
+{
+    child->state = THSI_CHILD_HALTED;
+    child->killed = child->again = false;
 }
 
 void thsi_child_set_running(struct thsi_supervisor *supervisor, struct thsi_child_status *child)
 {
     child->state = THSI_CHILD_RUNNING;
     child->since_ns = supervisor->now_ns;
-    child->ordered = child->killed = child->restart = child->lost = child->done = false;
+    child->ordered = child->killed = child->restart = child->lost = child->again = child->fresh = false;
 }
 
 bool thsi_child_is_hurried(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)
@@ -115,9 +121,22 @@ void thsi_child_set_leaving(struct thsi_supervisor *supervisor, uint32_t index, 
 
 void thsi_child_finish(struct thsi_supervisor *supervisor, uint32_t child, bool move)
 {
-    (void)thsi_supervisor_act(supervisor, move ? THSI_SUPERVISOR_DRAIN : THSI_SUPERVISOR_FINISH, child);
+    bool ask = thsi_supervisor_plan_of(supervisor, child)->orderly &&
+               supervisor->children[child].state != THSI_CHILD_HALTED;
+
+    (void)thsi_supervisor_act(supervisor, ask    ? THSI_SUPERVISOR_ASK
+                                          : move ? THSI_SUPERVISOR_DRAIN
+                                                 : THSI_SUPERVISOR_FINISH,
+                              child);
     thsi_child_set_leaving(supervisor, child, THSI_CHILD_STOPPING);
     supervisor->children[child].move = move;
+}
+
+void thsi_supervisor_halt_from(struct thsi_supervisor *supervisor, uint32_t position)
+{
+    if (supervisor->phase == THSI_SUPERVISOR_RUNS || position < supervisor->halt_from)
+        supervisor->halt_from = position;
+    supervisor->phase = THSI_SUPERVISOR_HALTS;
 }
 
 void thsi_supervisor_stop_all(struct thsi_supervisor *supervisor, enum ths_reason reason)
@@ -125,5 +144,6 @@ void thsi_supervisor_stop_all(struct thsi_supervisor *supervisor, enum ths_reaso
     if (supervisor->phase == THSI_SUPERVISOR_STOPS || supervisor->phase == THSI_SUPERVISOR_IS_DONE)
         return;
     supervisor->phase = THSI_SUPERVISOR_STOPS;
+    supervisor->halt_from = 0;
     supervisor->reason = reason;
 }

@@ -3,6 +3,7 @@
  *     supervisor.c          events: what has happened, and what it does to a child's state
  *     supervisor_child.c    the moves of one child's state, back-off and window
  *     supervisor_advance.c  what the states ask for, in order
+ *     supervisor_order.c    what users order while it runs
  *     supervisor_place.c    where instances go
  *     supervisor_state.c    memory, counters, invariants */
 
@@ -38,13 +39,35 @@ bool thsi_child_is_hurried(const struct thsi_supervisor *supervisor, const struc
 
 void thsi_child_set_pending(struct thsi_child_status *child, uint64_t due_ns);
 void thsi_child_set_ended(struct thsi_child_status *child);
+void thsi_child_set_halted(struct thsi_child_status *child);
 void thsi_child_set_running(struct thsi_supervisor *supervisor, struct thsi_child_status *child);
 
 /* HALT or FINISH was given: the deadline begins. */
 void thsi_child_set_leaving(struct thsi_supervisor *supervisor, uint32_t index, enum thsi_child_state state);
 
-/* Give FINISH, or with @move DRAIN. */
+/* Give FINISH, or with @move DRAIN; an orderly one that runs is asked. */
 void thsi_child_finish(struct thsi_supervisor *supervisor, uint32_t child, bool move);
+
+/* The position of its specification in the line. */
+static inline uint32_t thsi_child_position(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)
+{
+    return supervisor->plans[child->plan].position;
+}
+
+/* Whether it is among those that are being halted or stopped. */
+static inline bool thsi_child_retreats(const struct thsi_supervisor *supervisor, const struct thsi_child_status *child)
+{
+    return supervisor->phase != THSI_SUPERVISOR_RUNS && thsi_child_position(supervisor, child) >= supervisor->halt_from;
+}
+
+/* Whether an actor of it works. */
+static inline bool thsi_child_works(const struct thsi_child_status *child)
+{
+    return child->state == THSI_CHILD_RUNNING || child->state == THSI_CHILD_BEGINNING;
+}
+
+/* All from this position on are being halted, and those that are already. */
+void thsi_supervisor_halt_from(struct thsi_supervisor *supervisor, uint32_t position);
 
 /* From now on all are being stopped, unless they are already; the end has this reason. */
 void thsi_supervisor_stop_all(struct thsi_supervisor *supervisor, enum ths_reason reason);
@@ -53,6 +76,13 @@ void thsi_supervisor_stop_all(struct thsi_supervisor *supervisor, enum ths_reaso
 
 /* Give the actions that the present states ask for. */
 void thsi_supervisor_advance(struct thsi_supervisor *supervisor);
+
+/* ---- Orders (supervisor_order.c) ------------------------------------------------------------ */
+
+void thsi_supervisor_order(struct thsi_supervisor *supervisor, const struct thsi_supervisor_event *event);
+
+/* Answer the orders that are carried out, and forget who has ended and leaves. At the end of a step. */
+void thsi_supervisor_settle(struct thsi_supervisor *supervisor);
 
 /* ---- Placement (supervisor_place.c) -------------------------------------------------------- */
 

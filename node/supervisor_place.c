@@ -13,10 +13,12 @@ static bool has_load(const struct thsi_child_status *child)
     case THSI_CHILD_RUNNING:
     case THSI_CHILD_HALTING:
     case THSI_CHILD_HALTED:
+    case THSI_CHILD_BEGINNING:
         return true;
     case THSI_CHILD_PENDING:
     case THSI_CHILD_STOPPING:
     case THSI_CHILD_ENDED:
+    case THSI_CHILD_FREE:
         break;
     }
     return false;

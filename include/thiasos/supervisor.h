@@ -22,14 +22,15 @@ enum ths_restart {
 enum ths_strategy {
     THS_ONE_FOR_ONE, /* the child that ended is restarted */
     THS_ONE_FOR_ALL, /* all are stopped in reverse order and restarted in order */
-    THS_REST_FOR_ONE /* those of later specifications are stopped in reverse order, then it and they are restarted in order */
+    THS_REST_FOR_ONE, /* so are those of the specifications after its own, and it before them */
+    THS_DYNAMIC      /* one for one; the one specification is a template for children that are added at run time */
 };
 
-/* When a supervisor ends because children have done their work, in order and with SHUTDOWN. */
+/* When significant children that ended by themselves, and are not restarted, take the supervisor along, with SHUTDOWN. */
 enum ths_auto_shutdown {
     THS_SHUTDOWN_NEVER,
-    THS_SHUTDOWN_ANY_SIGNIFICANT, /* a significant child has ended by itself and is not restarted */
-    THS_SHUTDOWN_ALL_SIGNIFICANT  /* all significant children have */
+    THS_SHUTDOWN_ANY_SIGNIFICANT, /* with the first of them */
+    THS_SHUTDOWN_ALL_SIGNIFICANT  /* with the last */
 };
 
 struct ths_child {
@@ -40,7 +41,7 @@ struct ths_child {
     const char *where;         /* "role=R": on members with role R; NULL or "": on this node */
     unsigned count;            /* with .where: how many in all, kept evenly spread; 0 means 1 */
     bool named;                /* register the child under its name on its node (only with count <= 1) */
-    bool significant;          /* see enum ths_auto_shutdown; not for permanent ones, which never end by themselves */
+    bool significant;          /* see enum ths_auto_shutdown; not with THS_PERMANENT */
     bool at_most_one;          /* never two at a time; needs leases: refused as UNSUPPORTED so far */
     uint32_t mailbox;          /* see struct ths_spawn_options */
     unsigned stop_ms;          /* how long it may take to stop; 0: 5,000 */
@@ -49,11 +50,11 @@ struct ths_child {
 struct ths_supervisor_options {
     const char *name;          /* copied */
     enum ths_strategy strategy;
+    enum ths_auto_shutdown auto_shutdown;
     unsigned restarts;         /* more than this many within within_ms: stop all, end CRASHED. 0: 5 */
     unsigned within_ms;        /* 0: 10,000 */
     unsigned backoff_ms;       /* first delay before a restart, doubling, with jitter; 0: none at the first, then 50 */
     unsigned backoff_max_ms;   /* 0: 5,000 */
-    enum ths_auto_shutdown auto_shutdown;
     bool link;                 /* tie to the spawner; only from a handler */
     char thsp_end;
 };

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "node/runtime.h"
+#include "node/start.h"
 #include "tests/lib/puppet.h"
 #include "thiasos/lifecycle.h"
 
@@ -236,7 +237,7 @@ static void remote_child_is_spawned_with_all_it_needs_and_watched(void **state)
     spawn = await(THSI_SPAWN, B);
     assert_string_equal(spawn.behaviour, "puppet");
     assert_string_equal(spawn.label, "w");
-    assert_int_equal(spawn.signal.incarnation, 1);
+    assert_int_equal(spawn.signal.incarnation, THSI_SPAWN_SUPERVISED | THSI_SPAWN_AWAIT);
     assert_int_equal(spawn.signal.child, 0);
     assert_int_equal(spawn.signal.mailbox, 77);
     assert_true(ths_ref_equal(spawn.signal.from, supervisor));
