@@ -49,22 +49,25 @@ static bool take(struct ths_ctx *ctx, struct ths_asked *asked, struct thsi_held 
     return true;
 }
 
-/* Whether somebody still waits for it: as the asker on this node says, or, of another node, as far as was heard of it. */
-static bool is_waiting(void *arg, const struct thsi_held *held)
+/* Whether @asker still waits: as it says itself on this node, or, of another node, as far as was heard of it. */
+static bool waits(struct ths_ctx *ctx, const ths_ref *asker, uint64_t id, uint64_t deadline_ns)
 {
-    struct ths_ctx *ctx = arg;
-
-    if (held->asker.node == ctx->node->uid ? !thsi_ask_find(&ctx->node->asks, held->id)
-                                           : thsi_cancels_has(&ctx->node->cancels, held->asker, held->id))
+    if (asker->node == ctx->node->uid ? !thsi_ask_find(&ctx->node->asks, id)
+                                      : thsi_cancels_has(&ctx->node->cancels, *asker, id))
         return false;
-    return held->deadline_ns == UINT64_MAX || held->deadline_ns > thsi_now_ns(ctx->node);
+    return deadline_ns == UINT64_MAX || deadline_ns > thsi_now_ns(ctx->node);
+}
+
+static bool is_waiting(void *ctx, const struct thsi_held *held)
+{
+    return waits(ctx, &held->asker, held->id, held->deadline_ns);
 }
 
 bool thsi_request_is_over(struct ths_ctx *ctx, struct thsi_message *message)
 {
     const struct thsi_ask *ask = thsi_message_ask(message);
 
-    return !is_waiting(ctx, &(struct thsi_held){ message->from, ask->id, ask->deadline_ns });
+    return !waits(ctx, &message->from, ask->id, ask->deadline_ns);
 }
 
 /* ---- Holding ---------------------------------------------------------------------------- */
@@ -135,47 +138,67 @@ void thsi_requests_end(struct ths_ctx *ctx, enum ths_err err)
 
 /* ---- Answering -------------------------------------------------------------------------- */
 
-static enum ths_err answer(struct ths_ctx *ctx, struct ths_asked *asked, enum ths_err with, struct ths_type *type,
-                           const void *body)
+/* Send @reply, which the caller filled but for from. */
+static enum ths_err send_reply(struct ths_ctx *ctx, struct thsi_signal *reply)
+{
+    enum ths_err err;
+
+    reply->from = thsi_actor_ref(ctx->node, ctx->actor);
+    err = thsi_send_signal(ctx, reply);
+    if (reply->type && err != THS_OK && err != THS_EXPIRED) { /* the asker hears why there is no reply */
+        reply->type = NULL;
+        reply->err = err;
+        (void)thsi_send_signal(ctx, reply);
+    }
+    return err;
+}
+
+/* The way of most answers: to the request at hand. */
+static enum ths_err answer(struct ths_ctx *ctx, enum ths_err with, struct ths_type *type, const void *body)
+{
+    struct thsi_signal reply = { .kind = THSI_REPLY, .err = with, .type = type, .body = body };
+
+    if (!has_request(ctx))
+        return THS_NO_ASK;
+    ctx->answered = true;
+    reply.to = ctx->message->from;
+    reply.id = thsi_message_ask(ctx->message)->id;
+    return send_reply(ctx, &reply);
+}
+
+static enum ths_err answer_later(struct ths_ctx *ctx, struct ths_asked *asked, enum ths_err with, struct ths_type *type,
+                                 const void *body)
 {
     struct thsi_signal reply = { .kind = THSI_REPLY, .err = with, .type = type, .body = body };
     struct thsi_held request;
-    enum ths_err err;
 
     if (!take(ctx, asked, &request))
         return THS_NO_ASK;
     if (request.deadline_ns == 0)
         return THS_EXPIRED;
-    reply.from = thsi_actor_ref(ctx->node, ctx->actor);
     reply.to = request.asker;
     reply.id = request.id;
-    err = thsi_send_signal(ctx, &reply);
-    if (type && err != THS_OK && err != THS_EXPIRED) { /* the asker hears why there is no reply */
-        reply.type = NULL;
-        reply.err = err;
-        (void)thsi_send_signal(ctx, &reply);
-    }
-    return err;
+    return send_reply(ctx, &reply);
 }
 
 enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *body)
 {
-    return answer(ctx, NULL, THS_OK, type, body);
+    return answer(ctx, THS_OK, type, body);
 }
 
 enum ths_err thsp_reply_to(struct ths_ctx *ctx, struct ths_asked *asked, struct ths_type *type, const void *body)
 {
-    return answer(ctx, asked, THS_OK, type, body);
+    return answer_later(ctx, asked, THS_OK, type, body);
 }
 
 enum ths_err ths_refuse(struct ths_ctx *ctx, enum ths_err err)
 {
-    return err == THS_OK ? THS_INVALID : answer(ctx, NULL, err, NULL, NULL);
+    return err == THS_OK ? THS_INVALID : answer(ctx, err, NULL, NULL);
 }
 
 enum ths_err ths_refuse_to(struct ths_ctx *ctx, struct ths_asked *asked, enum ths_err err)
 {
-    return err == THS_OK ? THS_INVALID : answer(ctx, asked, err, NULL, NULL);
+    return err == THS_OK ? THS_INVALID : answer_later(ctx, asked, err, NULL, NULL);
 }
 
 /* ---- Passing on ------------------------------------------------------------------------- */
