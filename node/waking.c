@@ -3,9 +3,14 @@
 #include "node/crew.h"
 #include "node/watchdog.h"
 
+#ifndef THSI_SEARCH_ROUNDS /* the exhaustive check has fewer */
+#define THSI_SEARCH_ROUNDS 400
+#define THSI_POLL_EVERY 16
+#endif
+
 enum {
-    SEARCH_ROUNDS = 400,    /* looks at all queues before parking: some 20 us */
-    POLL_EVERY = 16         /* of these, one at the network */
+    SEARCH_ROUNDS = THSI_SEARCH_ROUNDS, /* looks at all queues before parking: some 20 us */
+    POLL_EVERY = THSI_POLL_EVERY        /* of these, one at the network */
 };
 
 /* ---- Waking ----------------------------------------------------------------------------- */

@@ -176,6 +176,14 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
 
 /* ---- Saving and restoring ------------------------------------------------------------------------------------------ */
 
+/* Region number @at: the world, then the others. False: there is none. */
+static bool region(unsigned at, struct model_region *out)
+{
+    *out = at == 0 ? (struct model_region){ model->world, model->world_size }
+           : model->also ? model->also[at - 1] : (struct model_region){ NULL, 0 };
+    return out->size > 0;
+}
+
 static size_t stack_size(unsigned fiber)
 {
     return fibers[fiber].done ? 0 : (uintptr_t)(stacks[fiber] + STACK) - fibers[fiber].top;
@@ -183,8 +191,11 @@ static size_t stack_size(unsigned fiber)
 
 static uint64_t hash_state(void)
 {
-    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), model->world, model->world_size);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    struct model_region part;
 
+    for (unsigned i = 0; region(i, &part); i++)
+        hash = mix(hash, part.at, part.size);
     for (unsigned i = 0; i < model->fibers; i++) {
         const struct fiber *fiber = &fibers[i];
 
@@ -203,14 +214,18 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t size)
 
 static void save(struct frame *frame)
 {
+    struct model_region part;
     uint8_t *at;
 
-    frame->saved_size = model->world_size + sizeof fibers;
+    frame->saved_size = sizeof fibers;
+    for (unsigned i = 0; region(i, &part); i++)
+        frame->saved_size += part.size;
     for (unsigned i = 0; i < model->fibers; i++)
         frame->saved_size += stack_size(i);
     frame->saved = at = malloc(frame->saved_size);
     assert(at);
-    at = put(at, model->world, model->world_size);
+    for (unsigned i = 0; region(i, &part); i++)
+        at = put(at, part.at, part.size);
     at = put(at, fibers, sizeof fibers);
     for (unsigned i = 0; i < model->fibers; i++)
         at = put(at, stacks[i] + STACK - stack_size(i), stack_size(i));
@@ -219,9 +234,12 @@ static void save(struct frame *frame)
 static void restore(const struct frame *frame)
 {
     const uint8_t *at = frame->saved;
+    struct model_region part;
 
-    memcpy(model->world, at, model->world_size);
-    at += model->world_size;
+    for (unsigned i = 0; region(i, &part); i++) {
+        memcpy(part.at, at, part.size);
+        at += part.size;
+    }
     memcpy(fibers, at, sizeof fibers);
     at += sizeof fibers;
     for (unsigned i = 0; i < model->fibers; i++) {
@@ -653,11 +671,14 @@ static void tell_path(void)
 
 void model_explore(const struct model *of, const struct model_mutant *with, struct model_result *out)
 {
+    struct model_region part;
+
     model = of;
     mutant = with;
     result = out;
     memset(result, 0, sizeof *result);
-    memset(model->world, 0, model->world_size);
+    for (unsigned i = 0; region(i, &part); i++)
+        memset(part.at, 0, part.size);
     model->init(model->plan);
     for (unsigned i = 0; i < model->fibers; i++)
         start(i);

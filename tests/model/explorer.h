@@ -49,6 +49,12 @@ struct model_mutant {
     enum model_mutation mutation;
 };
 
+/* A part of the world that lies elsewhere: in a large struct of which the rest never changes. */
+struct model_region {
+    void *at;
+    size_t size;
+};
+
 struct model {
     void *world;
     size_t world_size;
@@ -59,6 +65,7 @@ struct model {
     const char *(*end)(void);        /* nobody can go on: what is wrong, or NULL */
     enum model_memory memory;
     uint64_t states_max;             /* more fail the exploration: it would not be exhaustive */
+    const struct model_region *also; /* borrowed; ends with one of size 0. NULL: none */
 };
 
 struct model_result {

@@ -31,7 +31,7 @@ static struct model_result result;
 
 static void explore(void (*body)(unsigned), const char *(*end)(void), const struct plan *plan, enum model_memory memory)
 {
-    const struct model model = { &world, sizeof world, init, plan, 2, body, end, memory, 100000 };
+    const struct model model = { &world, sizeof world, init, plan, 2, body, end, memory, 100000, NULL };
 
     model_explore(&model, NULL, &result);
     assert_true(result.violated || result.complete);

@@ -120,7 +120,7 @@ static const char *end(void)
 
 static struct model make(const struct plan *plan)
 {
-    return (struct model){ &world, sizeof world, init, plan, plan->producers + plan->claims, body, end, MODEL_WEAK, 4000000 };
+    return (struct model){ &world, sizeof world, init, plan, plan->producers + plan->claims, body, end, MODEL_WEAK, 4000000, NULL };
 }
 
 static void two_producers_of_two_messages(void **state)

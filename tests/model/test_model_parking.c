@@ -167,7 +167,7 @@ static const char *end(void)
 
 static struct model make(const struct plan *plan)
 {
-    return (struct model){ &world, sizeof world, init, plan, WORKERS + 1, body, end, plan->memory, 8000000 };
+    return (struct model){ &world, sizeof world, init, plan, WORKERS + 1, body, end, plan->memory, 8000000, NULL };
 }
 
 static void a_push_from_outside_wakes_somebody(void **state)

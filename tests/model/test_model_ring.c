@@ -94,7 +94,7 @@ static const char *end(void)
 
 static struct model make(const struct plan *plan)
 {
-    return (struct model){ &world, sizeof world, init, plan, 1 + plan->thieves, body, end, plan->memory, 4000000 };
+    return (struct model){ &world, sizeof world, init, plan, 1 + plan->thieves, body, end, plan->memory, 4000000, NULL };
 }
 
 static void an_owner_and_a_thief(void **state)
