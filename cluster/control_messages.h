@@ -43,7 +43,7 @@ THS_MESSAGE(control_failed, "ths.control.failed", 1, u32(err), string(why))
 THS_MESSAGE(control_info, "ths.control.info", 1)
 THS_MESSAGE(control_info_answer, "ths.control.info_answer", 1, string(node), u64(uid), string(endpoint), u64(pid),
             u64(actors), u64(spawned), u64(ended), u64(crashed), u64(restarted), u64(messages),
-            list(u64, dead_letters, .max = 32))
+            list(u64, dead_letters, .max = 64))
 
 THS_MESSAGE(control_members, "ths.control.members", 1)
 THS_MESSAGE(control_members_answer, "ths.control.members_answer", 1, boolean(cut), list(string, names),

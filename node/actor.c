@@ -145,13 +145,14 @@ static bool must_wait(const struct thsi_actor *actor, struct thsi_message *messa
     return actor->phase == THSI_PHASE_HALTED && (message->counted || thsi_actor_is_heard(actor, message));
 }
 
-/* What few actors do before a message is handled. */
-static void run_hooks(struct ths_ctx *ctx, struct thsi_message *message)
+/* What few actors do before a message is handled. False: it is not to be. */
+static bool run_hooks(struct ths_ctx *ctx, struct thsi_message *message)
 {
     if (ctx->actor->hooks & THSI_HOOK_QUIET)
         thsi_quiet_before(ctx, message);
     if (ctx->actor->hooks & THSI_HOOK_DRAINS && message->kind != THSI_DRAIN)
         thsi_drain_again(ctx);
+    return !(ctx->actor->hooks & THSI_HOOK_TRACED) || thsi_traces_before(ctx, message);
 }
 
 static void handle(struct ths_ctx *ctx, struct thsi_message *message)
@@ -168,8 +169,10 @@ static void handle(struct ths_ctx *ctx, struct thsi_message *message)
     } else if (must_wait(actor, message)) {
         append_inner(actor, message);
     } else {
-        if (actor->hooks != THSI_HOOKS_NONE)
-            run_hooks(ctx, message);
+        if (actor->hooks != THSI_HOOKS_NONE && !run_hooks(ctx, message)) {
+            thsi_actor_undeliverable(ctx, message, THS_QUARANTINED);
+            return;
+        }
         if (message->counted) {
             handle_data(ctx, message);
             return;

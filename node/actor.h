@@ -47,7 +47,8 @@ enum {
 enum {
     THSI_HOOKS_NONE = 0,
     THSI_HOOK_QUIET = 1, /* a silence is waited for (quiet.h) */
-    THSI_HOOK_DRAINS = 2 /* drained but for requests that it has not answered yet (life.h) */
+    THSI_HOOK_DRAINS = 2, /* drained but for requests that it has not answered yet (life.h) */
+    THSI_HOOK_TRACED = 4  /* supervised: what it handles is noted (crash.h) */
 };
 
 struct thsi_rare;
@@ -88,6 +89,7 @@ struct thsi_actor {
 _Static_assert(sizeof(struct thsi_actor) == 128, "two cache lines");
 
 struct thsi_life;
+struct thsi_traces;
 struct thsi_timer;
 
 /* The open asks of an actor, beside their list (ask.c). */
@@ -113,6 +115,7 @@ struct thsi_rare {
     bool relations_refused;           /* that was said in the log */
     bool is_foreign;                  /* has or had to do with other nodes: listed in node->foreign */
     struct thsi_message *start;       /* start message, kept for restarts */
+    struct thsi_traces *traces;       /* of a supervised one; NULL: no memory (crash.h) */
     struct thsi_life *life;           /* NULL: nothing special about its beginning or end (life.h) */
     char name[THS_NAME_SIZE];         /* "" none */
     enum ths_reason halted_reason;    /* why the last incarnation ended */

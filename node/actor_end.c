@@ -55,17 +55,6 @@ void thsi_actor_tell_halted(struct ths_ctx *ctx)
     (void)thsi_send_signal(ctx, &halted);
 }
 
-static void log_crash(struct ths_ctx *ctx, const char *text)
-{
-    struct thsi_actor *actor = ctx->actor;
-    const char *name = actor->rare && actor->rare->name[0] ? actor->rare->name : "-";
-    char ref[THS_REF_TEXT_SIZE];
-
-    thsi_log(ctx->node, THS_LOG_WARN, "actor", "%s %s (%s, incarnation %u) crashed: %s",
-             actor->dispatch->behaviour->name, name, ths_ref_print(thsi_actor_ref(ctx->node, actor), ref),
-             actor->incarnation, text);
-}
-
 static void answer_at_hand(struct ths_ctx *ctx, enum ths_reason reason)
 {
     struct thsi_message *message = ctx->message;
@@ -87,7 +76,7 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
 
     if (reason == THS_REASON_CRASHED) {
         thsi_count(&ctx->stats->crashed, 1);
-        log_crash(ctx, text);
+        thsi_crash_note(ctx, text);
     }
     answer_at_hand(ctx, reason);
     if (reason != THS_REASON_KILLED && actor->dispatch->stopping && actor->phase == THSI_PHASE_RUNNING &&
@@ -123,6 +112,7 @@ static void free_rare(struct ths_ctx *ctx)
         return;
     thsi_message_free(ctx->pool, rare->start);
     thsi_life_free(ctx, ctx->actor);
+    thsi_traces_free(ctx, ctx->actor);
     (void)env->memory(env, rare, 0);
     ctx->actor->rare = NULL;
 }

@@ -68,6 +68,7 @@ static unsigned count_workers(struct ths_node *node, const struct ths_node_optio
 static void fini_parts(struct ths_node *node)
 {
     thsi_supervisors_fini(&node->supervisors, node->env);
+    thsi_crashes_fini(&node->crashes, node->env);
     fini_shared(&node->network);
     fini_shared(&node->outside);
     thsi_holds_fini(&node->holds);
@@ -109,6 +110,7 @@ static struct ths_node *create(struct thsi_exec *exec, struct ths_env *env, cons
     thsi_names_init(&node->behaviours, env);
     thsi_holds_init(&node->holds, env);
     thsi_supervisors_init(&node->supervisors);
+    thsi_crashes_init(&node->crashes);
     (void)pthread_mutex_init(&node->foreign_lock, NULL);
     (void)pthread_mutex_init(&node->waiters_lock, NULL);
     init_shared(&node->outside, node);
@@ -294,6 +296,7 @@ static void add_stats(struct ths_node_stats *sum, const struct thsi_stats *stats
     sum->steals += read_counter(&stats->steals);
     sum->parks += read_counter(&stats->parks);
     sum->wakes += read_counter(&stats->wakes);
+    sum->crash_records_lost += read_counter(&stats->crash_records_lost);
     for (unsigned i = 0; i < THSI_ERRS; i++)
         sum->dead_letters[i] += read_counter(&stats->dead_letters[i]);
 }

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "node/actor.h"
+#include "node/crash.h"
 #include "node/ask_cycle.h"
 #include "node/ask_table.h"
 #include "node/cancels.h"
@@ -25,7 +26,7 @@
 #include "node/worker.h"
 
 enum {
-    THSI_ERRS = 32,           /* dead letters are counted by enum ths_err */
+    THSI_ERRS = 64,           /* dead letters are counted by enum ths_err */
     THSI_WORKERS_MAX = 64,
     THSI_MAILBOX_DEFAULT = 1024,
     THSI_RELATIONS_MAX = 1 << 20,         /* links or watchers of one actor that others of its node may ask for */
@@ -46,6 +47,7 @@ enum thsi_veto {
 /* Counters of one context. Written by its owner, read by anybody. */
 struct thsi_stats {
     _Atomic uint64_t spawned, ended, crashed, restarted, messages, steals, parks, wakes;
+    _Atomic uint64_t crash_records_lost;
     _Atomic uint64_t dead_letters[THSI_ERRS];
 };
 
@@ -64,6 +66,8 @@ struct ths_ctx {
     _Atomic(const struct thsi_type_info *) handling; /* type of the message at hand; NULL: another signal, or the start */
 
     /* Of the running actor; a worker's only. */
+    char *state_out;               /* where ths_state_say writes; NULL: nobody wants to know */
+    size_t state_size;
     struct thsi_actor *actor;      /* NULL: none. Written atomically */
     struct thsi_message *message;  /* at hand; NULL: none */
     uint32_t sent;                 /* signals sent in the present turn, charged to its budget */
@@ -127,6 +131,7 @@ struct ths_node {
     struct thsi_names behaviours;       /* registered ones, by name */
     struct thsi_holds holds;
     struct thsi_supervisors supervisors;
+    struct thsi_crashes crashes;
     _Atomic(struct thsi_router *) router;
     _Atomic(struct thsi_poller *) poller; /* NULL: there is no network */
     _Atomic uint32_t poking;            /* threads that are about to poke it */

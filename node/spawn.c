@@ -46,6 +46,8 @@ static enum ths_err fill_rare(struct ths_ctx *ctx, struct thsi_actor *actor, con
         return THS_NOMEM;
     rare->supervisor = order->supervisor;
     rare->child = order->child;
+    if (!ths_ref_is_nobody(order->supervisor))
+        thsi_traces_begin(ctx, actor);
     if (has_life(order)) {
         struct thsi_life *life = thsi_life_of(ctx, actor);
 
@@ -96,6 +98,7 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
         thsi_relations_drop(ctx, actor);
         thsi_message_free(ctx->pool, rare->start);
         thsi_life_free(ctx, actor);
+        thsi_traces_free(ctx, actor);
         (void)env->memory(env, rare, 0);
         actor->rare = NULL;
     }

@@ -55,7 +55,8 @@ extern "C" {
     X(REPLAYED, 27, "a frame came a second time")                                           \
     X(GAP, 28, "frames are missing before this one")                                        \
     X(FORGED, 29, "a frame failed its authentication")                                      \
-    X(SUPERSEDED, 30, "a newer boot of the node has taken its place")
+    X(SUPERSEDED, 30, "a newer boot of the node has taken its place")                       \
+    X(QUARANTINED, 31, "an equal message has crashed the receiver again and again")
 
 enum ths_err {
 #define X(name, number, text) THS_##name = (number),

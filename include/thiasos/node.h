@@ -56,7 +56,8 @@ struct ths_node_stats {
     uint64_t actors;                 /* alive now */
     uint64_t spawned, ended, crashed, restarted;
     uint64_t messages;               /* handled */
-    uint64_t dead_letters[32];       /* by enum ths_err */
+    uint64_t crash_records_lost;     /* that the mailbox of a watcher did not take (crash.h) */
+    uint64_t dead_letters[64];       /* by enum ths_err */
     uint64_t steals, parks, wakes;
     uint64_t overruns;               /* handlers that did not return within the slice */
     uint64_t takeovers;              /* of these, those for which another thread stood in */

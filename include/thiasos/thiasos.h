@@ -21,6 +21,7 @@
 #include "thiasos/actor.h"
 #include "thiasos/ask.h"
 #include "thiasos/cluster.h"
+#include "thiasos/crash.h"
 #include "thiasos/group.h"
 #include "thiasos/lifecycle.h"
 #include "thiasos/node.h"

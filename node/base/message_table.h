@@ -105,6 +105,10 @@ static inline void thsi_message_copy(const struct thsi_type_info *info, void *bl
         thsi_message_copy_deep(info, block, msg);
 }
 
+/* Whether two messages of the type say the same: field by field, so that gaps of the struct do not count. Both were
+ * checked. Thread: any. */
+THS_API bool thsi_message_equal(const struct thsi_type_info *info, const void *a, const void *b);
+
 /* Only the size, of a message that was checked before; 0 for one that would be refused. */
 static inline size_t thsi_message_size(const struct thsi_type_info *info, const void *msg)
 {
