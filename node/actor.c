@@ -82,7 +82,7 @@ void thsi_actor_begin(struct ths_ctx *ctx)
             actor->rare->start = NULL;
         }
     }
-    if (!ctx->ending || ctx->end_reason != THS_REASON_CRASHED)
+    if ((!ctx->ending || ctx->end_reason != THS_REASON_CRASHED) && !(actor->rare && actor->rare->holds_start))
         thsi_start_answer(ctx, thsi_actor_ref(ctx->node, actor), THS_OK, "");
 }
 

@@ -111,6 +111,8 @@ struct thsi_rare {
     uint64_t next_id;                 /* of monitors, timers */
     ths_ref supervisor;               /* nobody: none */
     uint32_t child;                   /* index there */
+    bool one_life;                    /* it never halts for it: every end is for good */
+    bool holds_start;                 /* it says itself when it has started (start.h) */
     uint32_t foreign_at;              /* place in node->foreign; under its lock */
     bool relations_refused;           /* that was said in the log */
     bool is_foreign;                  /* has or had to do with other nodes: listed in node->foreign */

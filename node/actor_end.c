@@ -187,7 +187,7 @@ void thsi_actor_end(struct ths_ctx *ctx, enum ths_reason reason, const char *tex
     /* Relaxed: the order to kill was acquired in run_first, or came through the mailbox: `killing` was set before. */
     if (atomic_load_explicit(&ctx->node->killing, memory_order_relaxed))
         for_good = true;
-    if (rare && !ths_ref_is_nobody(rare->supervisor) && !for_good) {
+    if (rare && !ths_ref_is_nobody(rare->supervisor) && !rare->one_life && !for_good) {
         thsi_actor_set_phase(actor, THSI_PHASE_HALTED);
         rare->halted_reason = reason;
         keep_text(rare->halted_text, copy);

@@ -38,6 +38,7 @@ enum {
     THSI_RESTARTS_MAX = 1000,    /* of the window */
     THSI_STARTING_MAX = 32,      /* starts under way at a time */
     THSI_START_MS = 5000,        /* for a start to be answered */
+    THSI_TREE_START_MS = 300000, /* the same of a supervisor: all below it has started then */
     THSI_HURRY_MS = 500          /* for children elsewhere to end when this node stops */
 };
 
@@ -161,6 +162,7 @@ struct thsi_supervisor_action {
     uint32_t plan;
     uint32_t start_id;
     uint32_t order_id;
+    bool again;              /* START, RESTART: after a failure, a loss or an order, not for the first time or to move */
     uint64_t node;
     ths_ref who;
     enum ths_err err;
@@ -227,6 +229,9 @@ void thsi_supervisor_fini(struct thsi_supervisor *supervisor);
 THS_MUST_CHECK enum ths_err thsi_supervisor_add(struct thsi_supervisor *supervisor, const struct thsi_child_plan *plan,
                                                 uint32_t *index);
 
+/* Undo an addition for which no ORDER was given. */
+void thsi_supervisor_take_back(struct thsi_supervisor *supervisor, uint32_t index);
+
 /* Take @event (borrowed) into account and say what to do. Events that do not fit the state of their child are old news
  * and change nothing. */
 void thsi_supervisor_step(struct thsi_supervisor *supervisor, const struct thsi_supervisor_event *event,
@@ -234,6 +239,9 @@ void thsi_supervisor_step(struct thsi_supervisor *supervisor, const struct thsi_
 
 /* When the next TIME_PASSED is due, or UINT64_MAX. */
 uint64_t thsi_supervisor_deadline_ns(const struct thsi_supervisor *supervisor);
+
+/* Whether nobody waits any more in the order of starts. */
+bool thsi_supervisor_is_up(const struct thsi_supervisor *supervisor);
 
 void thsi_supervisor_stats(const struct thsi_supervisor *supervisor, struct ths_supervisor_stats *out);
 

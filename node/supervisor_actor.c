@@ -8,6 +8,7 @@
 #include "node/node.h"
 #include "node/send.h"
 #include "node/start.h"
+#include "thiasos/stop.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,7 +22,6 @@ enum {
     ROUTER_POLL_MS = 500 /* how soon a cluster that is joined later is noticed */
 };
 
-THS_MESSAGE(ths_supervise_start, "ths.supervise_start", 1, u64(token))
 THS_MESSAGE(ths_supervisor_tick, "ths.supervisor_tick", 1)
 
 struct ths_supervisor {
@@ -30,11 +30,10 @@ struct ths_supervisor {
 
 /* ---- Words for the log ---------------------------------------------------------------------- */
 
-/* "worker", or "worker/2" for the third of several. */
-static const char *label(const struct thsi_supervision *it, uint32_t child, char *out, size_t size)
+const char *thsi_supervisor_label(const struct thsi_supervision *it, uint32_t child, char *out, size_t size)
 {
     const struct thsi_supervisor_plan *plan = &it->core.plans[it->core.children[child].plan];
-    const char *name = it->specs[it->core.children[child].plan].name;
+    const char *name = it->specs[it->core.children[child].plan]->name;
 
     if (plan->plan.count == 1)
         (void)snprintf(out, size, "%s", name);
@@ -95,12 +94,12 @@ static void order(struct ths_ctx *ctx, const struct thsi_supervision *it, enum t
 
     if (thsi_send_signal(ctx, &signal) == THS_OK || child == THSI_NO_CHILD || who.node == ctx->node->uid)
         return;
-    lost.id = it->monitors[child].value;
+    lost.id = it->kids[child].monitor.value;
     (void)thsi_send_signal(ctx, &lost);
 }
 
 /* Note a start whose answer is out. When too many are, the oldest is forgotten: its late answer is then a stray. */
-static void note_start(struct thsi_supervision *it, uint64_t ask, uint32_t child, uint32_t start_id, bool in_place)
+static void note_start(struct thsi_supervision *it, uint64_t ask, const struct thsi_supervisor_action *start, bool in_place)
 {
     struct thsi_start_entry *place = &it->starts[0];
 
@@ -108,14 +107,15 @@ static void note_start(struct thsi_supervision *it, uint64_t ask, uint32_t child
         if (it->starts[i].ask < place->ask)
             place = &it->starts[i];
     }
-    *place = (struct thsi_start_entry){ ask, child, start_id, in_place };
+    *place = (struct thsi_start_entry){ ask, start->child, start->start_id, in_place, start->again };
 }
 
 static const struct ths_reply_to ths_supervisor_spawned;
 
 static void start_child(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action)
 {
-    const struct thsi_child_spec *spec = &it->specs[action->plan];
+    const struct thsi_child_spec *spec = it->specs[action->plan];
+    const struct ths_message *own = &it->kids[action->child].start, *start = own->type ? own : &spec->start;
     const ths_ref target = { action->node, 0, 0 };
     struct thsi_signal signal = {
         .kind = THSI_SPAWN,
@@ -127,17 +127,17 @@ static void start_child(struct ths_ctx *ctx, struct thsi_supervision *it, const 
         .mailbox = spec->mailbox,
         .text = spec->behaviour,
         .name = spec->named ? spec->name : NULL,
-        .type = spec->start.type,
-        .body = spec->start.body,
+        .type = start->type,
+        .body = start->body,
     };
     char name[96], node[32];
 
-    note(ctx, DEBUG, "starts %s on %s", label(it, action->child, name, sizeof name),
+    note(ctx, DEBUG, "starts %s on %s", thsi_supervisor_label(it, action->child, name, sizeof name),
          node_name(ctx, it, action->node, node, sizeof node));
     signal.id = thsi_ask_open(ctx, target, &ths_supervisor_spawned, ANSWER_MS);
     if (signal.id == 0)
         return; /* no memory: the decision's own deadline finds it unanswered, and tries again */
-    note_start(it, signal.id, action->child, action->start_id, false);
+    note_start(it, signal.id, action, false);
     (void)thsi_send_signal(ctx, &signal); /* a failure is answered like any other */
 }
 
@@ -147,9 +147,9 @@ static void restart_child(struct ths_ctx *ctx, struct thsi_supervision *it, cons
     char name[96];
     uint64_t ask = thsi_ask_open(ctx, action->who, &ths_supervisor_spawned, THSI_START_MS);
 
-    note(ctx, INFO, "restarts %s in place", label(it, action->child, name, sizeof name));
+    note(ctx, INFO, "restarts %s in place", thsi_supervisor_label(it, action->child, name, sizeof name));
     if (ask != 0) /* else the decision's own deadline lets it go on */
-        note_start(it, ask, action->child, action->start_id, true);
+        note_start(it, ask, action, true);
     order(ctx, it, THSI_RESTART, action->who, action->child, ask);
 }
 
@@ -158,7 +158,7 @@ static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const st
     char name[96];
 
     if (action->child < it->core.children_count)
-        (void)label(it, action->child, name, sizeof name);
+        (void)thsi_supervisor_label(it, action->child, name, sizeof name);
     else
         (void)snprintf(name, sizeof name, "an actor that started too late");
     switch (action->type) {
@@ -176,8 +176,13 @@ static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const st
         order(ctx, it, THSI_FINISH, action->who, action->child, 0);
         break;
     case THSI_SUPERVISOR_ASK:
+        (void)ths_stop_actor(ctx, action->who, .text = "its supervisor stops it");
+        break;
     case THSI_SUPERVISOR_ANSWER:
+        thsi_supervisor_answer(ctx, it, action);
+        break;
     case THSI_SUPERVISOR_FORGET:
+        thsi_supervisor_forget(ctx, it, action);
         break;
     case THSI_SUPERVISOR_FINISH:
         order(ctx, it, THSI_FINISH, action->who, action->child, 0);
@@ -188,12 +193,12 @@ static void carry_out(struct ths_ctx *ctx, struct thsi_supervision *it, const st
         break;
     case THSI_SUPERVISOR_ABANDON:
         note(ctx, ERROR, "abandons %s, which does not answer", name);
-        ths_demonitor(ctx, it->monitors[action->child]);
+        ths_demonitor(ctx, it->kids[action->child].monitor);
         order(ctx, it, THSI_FINISH, action->who, action->child, 0);
         break;
     case THSI_SUPERVISOR_WAIT:
-        note(ctx, WARN, "%s waits: no member has the role \"%s\"", it->specs[action->plan].name,
-             it->specs[action->plan].role);
+        note(ctx, WARN, "%s waits: no member has the role \"%s\"", it->specs[action->plan]->name,
+             it->specs[action->plan]->role);
         break;
     case THSI_SUPERVISOR_GIVE_UP:
         note(ctx, ERROR, "gives up: %s failed, which makes more than %" PRIu32 " restarts within %" PRIu32 " ms", name,
@@ -230,37 +235,40 @@ static void arm(struct ths_ctx *ctx, struct thsi_supervision *it)
         it->armed_ns = deadline_ns;
 }
 
-/* Step the decision with @event, do what it says, and keep timer and counters up to date. */
-static void decide(struct ths_ctx *ctx, struct thsi_supervision *it, struct thsi_supervisor_event event)
+void thsi_supervisor_decide(struct ths_ctx *ctx, struct thsi_supervision *it, struct thsi_supervisor_event event)
 {
     struct thsi_supervisor_update update;
     struct ths_env *env = ctx->node->env;
 
     event.now_ns = thsi_now_ns(ctx->node);
     env->random(env, &event.random, sizeof event.random);
+    (void)pthread_mutex_lock(&ctx->node->supervisors.lock);
     thsi_supervisor_step(&it->core, &event, &update);
+    thsi_supervisor_stats(&it->core, &it->stats);
+    (void)pthread_mutex_unlock(&ctx->node->supervisors.lock);
     for (size_t i = 0; i < update.actions_count; i++)
         carry_out(ctx, it, &update.actions[i]);
     if (it->core.phase != THSI_SUPERVISOR_IS_DONE)
         arm(ctx, it);
-    (void)pthread_mutex_lock(&ctx->node->supervisors.lock);
-    thsi_supervisor_stats(&it->core, &it->stats);
-    (void)pthread_mutex_unlock(&ctx->node->supervisors.lock);
+    if (!it->up && thsi_supervisor_is_up(&it->core)) {
+        it->up = true;
+        thsi_start_answer(ctx, ths_self(ctx), THS_OK, "");
+    }
 }
 
-static void members_changed(struct ths_ctx *ctx, struct thsi_supervision *it)
+void thsi_supervisor_members_changed(struct ths_ctx *ctx, struct thsi_supervision *it)
 {
     uint64_t places[THSI_PLACES_MAX];
 
     watch_members(ctx, it);
-    for (uint32_t p = 0; it->members && p < it->specs_count; p++) {
-        if (!it->specs[p].role[0])
+    for (uint32_t p = 0; it->members && p < it->core.plans_count; p++) {
+        if (!it->specs[p] || !it->specs[p]->role[0])
             continue;
-        read_members(ctx, it, it->specs[p].role);
+        read_members(ctx, it, it->specs[p]->role);
         for (size_t i = 0; i < it->members_count; i++)
             places[i] = it->members[i].uid;
-        decide(ctx, it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_MEMBERS, .plan = p, .places = places,
-                                                        .places_count = (uint32_t)it->members_count });
+        thsi_supervisor_decide(ctx, it, (struct thsi_supervisor_event){
+            .type = THSI_SUPERVISOR_MEMBERS, .plan = p, .places = places, .places_count = (uint32_t)it->members_count });
     }
 }
 
@@ -278,10 +286,34 @@ static bool take_on(struct ths_ctx *ctx, struct thsi_supervision *it, const stru
     if (!ths_ref_equal(child->who, who) &&
         !(child->state == THSI_CHILD_STARTING && child->start_id == entry->start_id))
         return true; /* the decision will have it ended */
-    note(ctx, INFO, "%s runs on %s", label(it, entry->child, name, sizeof name),
+    note(ctx, INFO, "%s runs on %s", thsi_supervisor_label(it, entry->child, name, sizeof name),
          node_name(ctx, it, who.node, node, sizeof node));
-    it->monitors[entry->child] = ths_monitor(ctx, who);
-    return it->monitors[entry->child].value != 0;
+    it->kids[entry->child].monitor = ths_monitor(ctx, who);
+    return it->kids[entry->child].monitor.value != 0;
+}
+
+/* What is known of child @index beside the decision changes, before the decision hears of it. */
+static void set_kid(struct ths_ctx *ctx, struct thsi_supervision *it, uint32_t index, uint32_t incarnation, uint8_t reason)
+{
+    struct thsi_kid *kid = &it->kids[index];
+
+    (void)pthread_mutex_lock(&ctx->node->supervisors.lock);
+    kid->incarnation = incarnation;
+    kid->reason = reason;
+    (void)pthread_mutex_unlock(&ctx->node->supervisors.lock);
+}
+
+/* Start @entry went well. Returns whether it is one that the decision waits for. */
+static bool note_started(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_start_entry *entry)
+{
+    const struct thsi_child_status *child = &it->core.children[entry->child];
+    const struct thsi_kid *kid = &it->kids[entry->child];
+    bool waited = child->start_id == entry->start_id &&
+                  child->state == (entry->in_place ? THSI_CHILD_BEGINNING : THSI_CHILD_STARTING);
+
+    if (waited)
+        set_kid(ctx, it, entry->child, entry->in_place ? kid->incarnation + 1 : 1, kid->reason);
+    return waited;
 }
 
 /* The answer of a start. */
@@ -290,6 +322,7 @@ THS_ON_REPLY(ths_supervisor, ths_supervisor_spawned, ths_spawned)
     struct thsi_supervision *it = self->it;
     struct thsi_supervisor_event event = { .type = THSI_SUPERVISOR_START_FAILED, .err = err };
     struct thsi_start_entry entry = { 0 };
+    bool came_back = false;
     char name[96], node[32];
 
     for (size_t i = 0; i < sizeof it->starts / sizeof it->starts[0] && entry.ask == 0; i++) {
@@ -303,28 +336,36 @@ THS_ON_REPLY(ths_supervisor, ths_supervisor_spawned, ths_spawned)
     if (err == THS_OK && entry.ask != 0 && take_on(ctx, it, &entry, reply->who)) {
         event.type = THSI_SUPERVISOR_STARTED;
         event.who = reply->who;
+        came_back = note_started(ctx, it, &entry) && entry.again;
     } else if (err == THS_OK) {
         order(ctx, it, THSI_FINISH, reply->who, THSI_NO_CHILD, 0);
         event.err = THS_NOMEM;
     } else if (entry.ask != 0 && !entry.in_place) {
-        note(ctx, WARN, "%s does not start on %s: %s", label(it, event.child, name, sizeof name),
+        note(ctx, WARN, "%s does not start on %s: %s", thsi_supervisor_label(it, event.child, name, sizeof name),
              node_name(ctx, it, it->core.children[event.child].place, node, sizeof node), ths_err_text(err));
     }
     if (entry.ask != 0)
-        decide(ctx, it, event);
+        thsi_supervisor_decide(ctx, it, event);
+    if (came_back)
+        thsi_supervisor_tell_restarted(ctx, it, entry.child);
 }
 
 THS_ON(ths_supervisor, ths_supervise_start)
 {
     if (self->it)
         return;
-    self->it = thsi_supervision_claim(&ctx->node->supervisors, msg->token, ths_self(ctx));
+    /* Its children end with it, so its end is never a halt. */
+    if (ctx->actor->rare)
+        ctx->actor->rare->one_life = ctx->actor->rare->holds_start = true;
+    ths_trap_exits(ctx, true);
+    self->it = thsi_supervision_claim(&ctx->node->supervisors, ctx->node->env, msg->token, ths_self(ctx),
+                                      ctx->actor->rare ? ctx->actor->rare->supervisor : THS_NOBODY);
     if (!self->it) {
-        ths_fail(ctx, "no supervision waits for it");
+        ths_fail(ctx, "no supervision waits for it, or no memory is left");
         return;
     }
-    members_changed(ctx, self->it);
-    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_TIME_PASSED });
+    thsi_supervisor_members_changed(ctx, self->it);
+    thsi_supervisor_decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_TIME_PASSED });
 }
 
 THS_ON(ths_supervisor, ths_supervisor_tick)
@@ -333,14 +374,14 @@ THS_ON(ths_supervisor, ths_supervisor_tick)
         return;
     self->it->armed_ns = UINT64_MAX;
     if (self->it->members && !self->it->watches)
-        members_changed(ctx, self->it);
-    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_TIME_PASSED });
+        thsi_supervisor_members_changed(ctx, self->it);
+    thsi_supervisor_decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_TIME_PASSED });
 }
 
 THS_ON(ths_supervisor, ths_members_changed)
 {
     if (self->it)
-        members_changed(ctx, self->it);
+        thsi_supervisor_members_changed(ctx, self->it);
 }
 
 THS_ON(ths_supervisor, ths_child_halted)
@@ -351,18 +392,33 @@ THS_ON(ths_supervisor, ths_child_halted)
     if (!it || msg->child >= it->core.children_count)
         return;
     if (it->core.phase == THSI_SUPERVISOR_RUNS && it->core.children[msg->child].state == THSI_CHILD_RUNNING)
-        note(ctx, INFO, "%s on %s ended: %s %s", label(it, msg->child, name, sizeof name),
+        note(ctx, INFO, "%s on %s ended: %s %s", thsi_supervisor_label(it, msg->child, name, sizeof name),
              node_name(ctx, it, msg->who.node, node, sizeof node), ths_reason_text((enum ths_reason)msg->reason),
              msg->text);
-    decide(ctx, it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_HALTED, .child = msg->child,
+    if (ths_ref_equal(it->core.children[msg->child].who, msg->who) ||
+        it->core.children[msg->child].state == THSI_CHILD_STARTING)
+        set_kid(ctx, it, msg->child, msg->incarnation, msg->reason);
+    thsi_supervisor_decide(ctx, it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_HALTED, .child = msg->child,
                                                     .who = msg->who, .reason = (enum ths_reason)msg->reason });
+}
+
+THS_ON(ths_supervisor, ths_child_order)
+{
+    if (self->it)
+        thsi_supervisor_take_order(ctx, self->it, msg);
 }
 
 THS_ON(ths_supervisor, ths_down)
 {
-    if (!self->it)
+    struct thsi_supervision *it = self->it;
+
+    if (!it)
         return;
-    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_DOWN, .who = msg->who,
+    for (uint32_t i = 0; i < it->core.children_count; i++) {
+        if (ths_ref_equal(it->core.children[i].who, msg->who))
+            set_kid(ctx, it, i, it->kids[i].incarnation, msg->reason);
+    }
+    thsi_supervisor_decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_DOWN, .who = msg->who,
                                                           .reason = (enum ths_reason)msg->reason });
 }
 
@@ -375,19 +431,24 @@ THS_ON(ths_supervisor, ths_exited)
     if (!self->it || msg->reason == THS_REASON_NORMAL)
         return;
     self->it->exit_reason = (enum ths_reason)msg->reason;
-    decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_STOP, .hurry = stopping });
+    thsi_supervisor_decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_STOP, .hurry = stopping });
 }
 
 /* Children whose supervisor ends with them running end themselves: the runtime sees to that. */
-THS_ON(ths_supervisor, ths_stopping)
+THS_ON(ths_supervisor, ths_finally)
 {
     if (self->it)
-        thsi_supervision_release(&ctx->node->supervisors, ctx->node->env, self->it);
+        thsi_supervision_leave(&ctx->node->supervisors, ctx->node->env, self->it);
     self->it = NULL;
 }
 
 THS_BEHAVIOUR(ths_supervisor, ths_supervise_start, ths_supervisor_tick, ths_members_changed, ths_child_halted, ths_down,
-              ths_exited, ths_stopping)
+              ths_child_order, ths_exited, ths_finally)
+
+enum ths_err thsi_supervisor_register(struct ths_node *node)
+{
+    return thsp_register(node, &ths_supervisor_behaviour);
+}
 
 enum ths_err thsi_supervisor_spawn(struct ths_ctx *ctx, const char *name, bool link, uint64_t token, ths_ref *out)
 {

@@ -17,6 +17,7 @@ static void start(struct thsi_supervisor *supervisor, uint32_t index, uint64_t p
 {
     struct thsi_child_status *child = &supervisor->children[index];
     struct thsi_supervisor_action *action;
+    bool again = child->restart;
 
     supervisor->restarts += child->restart;
     supervisor->failovers += child->restart && child->lost && child->place != place;
@@ -24,16 +25,19 @@ static void start(struct thsi_supervisor *supervisor, uint32_t index, uint64_t p
     child->state = THSI_CHILD_STARTING;
     child->place = place;
     child->start_id++;
-    child->due_ns = supervisor->now_ns + THSI_START_MS * THSI_MS;
+    child->due_ns = supervisor->now_ns + THSI_MS * (thsi_supervisor_plan_of(supervisor, index)->orderly ? THSI_TREE_START_MS
+                                                                                                       : THSI_START_MS);
     action = thsi_supervisor_act(supervisor, THSI_SUPERVISOR_START, index);
     action->node = place;
     action->start_id = child->start_id;
+    action->again = again;
 }
 
 /* Let the next incarnation of a halted one begin. */
 static void begin(struct thsi_supervisor *supervisor, uint32_t index)
 {
     struct thsi_child_status *child = &supervisor->children[index];
+    struct thsi_supervisor_action *action;
 
     supervisor->restarts++;
     child->killed = child->restart = child->lost = false;
@@ -41,7 +45,27 @@ static void begin(struct thsi_supervisor *supervisor, uint32_t index)
     child->start_id++;
     child->since_ns = supervisor->now_ns;
     child->due_ns = supervisor->now_ns + THSI_START_MS * THSI_MS;
-    thsi_supervisor_act(supervisor, THSI_SUPERVISOR_RESTART, index)->start_id = child->start_id;
+    action = thsi_supervisor_act(supervisor, THSI_SUPERVISOR_RESTART, index);
+    action->start_id = child->start_id;
+    action->again = true;
+}
+
+/* Whether the specifications after @plan must wait for it. */
+static bool is_waited_for(const struct thsi_supervisor_plan *plan, const struct thsi_child_status *child)
+{
+    if (!child->ordered)
+        return false;
+    return child->state == THSI_CHILD_STARTING || child->state == THSI_CHILD_BEGINNING ||
+           child->state == THSI_CHILD_HALTED || (child->state == THSI_CHILD_PENDING && !plan->plan.spread);
+}
+
+bool thsi_supervisor_is_up(const struct thsi_supervisor *supervisor)
+{
+    for (uint32_t i = 0; i < supervisor->children_count; i++) {
+        if (is_waited_for(&supervisor->plans[supervisor->children[i].plan], &supervisor->children[i]))
+            return false;
+    }
+    return supervisor->phase == THSI_SUPERVISOR_RUNS;
 }
 
 /* Start or restart an instance of @plan that is due. Returns whether the specifications after it must wait for it. */
@@ -70,10 +94,7 @@ static bool advance_child(struct thsi_supervisor *supervisor, struct thsi_superv
             plan->waiting = true;
         }
     }
-    if (!child->ordered)
-        return false;
-    return child->state == THSI_CHILD_STARTING || child->state == THSI_CHILD_BEGINNING ||
-           child->state == THSI_CHILD_HALTED || (child->state == THSI_CHILD_PENDING && !plan->plan.spread);
+    return is_waited_for(plan, child);
 }
 
 static void advance_running(struct thsi_supervisor *supervisor)

@@ -116,7 +116,7 @@ static bool is_done(const struct thsi_child_status *child, enum ths_err *err)
 static void settle_order(struct thsi_supervisor *supervisor, uint32_t index)
 {
     struct thsi_child_status *child = &supervisor->children[index];
-    const struct thsi_supervisor_plan *plan = &supervisor->plans[child->plan];
+    struct thsi_supervisor_plan *plan = &supervisor->plans[child->plan];
     uint32_t first = child->order_for_all ? plan->first : index;
     uint32_t end = child->order_for_all ? first + plan->plan.count : index + 1;
     enum ths_err err = THS_OK;
@@ -130,6 +130,8 @@ static void settle_order(struct thsi_supervisor *supervisor, uint32_t index)
     if (!done)
         return;
     answer(supervisor, index, err);
+    if (err != THS_OK && child->order == THSI_CHILD_ORDER_START)
+        plan->leaves = true;
     for (uint32_t i = first; i < end; i++) {
         struct thsi_child_status *other = &supervisor->children[i];
         if (other->order != THSI_CHILD_ORDER_NONE && other->order_id == child->order_id)
@@ -147,11 +149,11 @@ static bool has_ended(const struct thsi_supervisor *supervisor, const struct ths
     return true;
 }
 
-static void forget_plan(struct thsi_supervisor *supervisor, uint32_t at)
+/* Out of the line, at position @at. */
+static void remove_plan(struct thsi_supervisor *supervisor, uint32_t at)
 {
     struct thsi_supervisor_plan *plan = &supervisor->plans[supervisor->line[at]];
 
-    thsi_supervisor_act(supervisor, THSI_SUPERVISOR_FORGET, THSI_NO_CHILD)->plan = supervisor->line[at];
     for (uint32_t i = plan->first; i < plan->first + plan->plan.count; i++)
         supervisor->children[i].state = THSI_CHILD_FREE;
     plan->plan.count = 0;
@@ -162,6 +164,14 @@ static void forget_plan(struct thsi_supervisor *supervisor, uint32_t at)
         supervisor->plans[supervisor->line[i]].position = i;
     if (supervisor->phase != THSI_SUPERVISOR_RUNS && at < supervisor->halt_from)
         supervisor->halt_from--;
+}
+
+void thsi_supervisor_take_back(struct thsi_supervisor *supervisor, uint32_t index)
+{
+    if (supervisor->config.strategy == THS_DYNAMIC)
+        supervisor->children[index].state = THSI_CHILD_FREE;
+    else
+        remove_plan(supervisor, supervisor->plans[index].position);
 }
 
 void thsi_supervisor_settle(struct thsi_supervisor *supervisor)
@@ -181,7 +191,9 @@ void thsi_supervisor_settle(struct thsi_supervisor *supervisor)
     }
     for (uint32_t at = supervisor->line_count; at > 0; at--) {
         const struct thsi_supervisor_plan *plan = &supervisor->plans[supervisor->line[at - 1]];
-        if (plan->leaves && has_ended(supervisor, plan))
-            forget_plan(supervisor, at - 1);
+        if (!plan->leaves || !has_ended(supervisor, plan))
+            continue;
+        thsi_supervisor_act(supervisor, THSI_SUPERVISOR_FORGET, THSI_NO_CHILD)->plan = supervisor->line[at - 1];
+        remove_plan(supervisor, at - 1);
     }
 }

@@ -33,6 +33,8 @@ enum ths_auto_shutdown {
     THS_SHUTDOWN_ALL_SIGNIFICANT  /* with the last */
 };
 
+struct ths_supervisor_options;
+
 struct ths_child {
     const char *name;          /* copied; unique in its supervisor. Local children get it as their name when .named */
     const char *behaviour;     /* copied; a registered behaviour */
@@ -44,8 +46,22 @@ struct ths_child {
     bool significant;          /* see enum ths_auto_shutdown; not with THS_PERMANENT */
     bool at_most_one;          /* never two at a time; needs leases: refused as UNSUPPORTED so far */
     uint32_t mailbox;          /* see struct ths_spawn_options */
-    unsigned stop_ms;          /* how long it may take to stop; 0: 5,000 */
+    unsigned stop_ms;          /* how long it may take to stop; 0: 5,000, for a supervisor what its children may take */
+
+    /* A child that is a supervisor, with these children: instead of behaviour, start and where. See THS_CHILDREN. */
+    const struct ths_child *children;
+    size_t children_count;
+    const struct ths_supervisor_options *options; /* copied; without name and link. NULL: all defaults */
+    char thsp_end;
 };
+
+#ifndef __cplusplus
+/* A tree in one literal: { .name = "store", THS_CHILDREN({ .name = "index", ... }, { .name = "cache", ... }),
+ * .options = &(struct ths_supervisor_options){ .strategy = THS_ONE_FOR_ALL } }. */
+#define THS_CHILDREN(...)                                                                           \
+    .children = (const struct ths_child[]){ __VA_ARGS__ },                                          \
+    .children_count = sizeof((const struct ths_child[]){ __VA_ARGS__ }) / sizeof(struct ths_child)
+#endif
 
 struct ths_supervisor_options {
     const char *name;          /* copied */
@@ -55,6 +71,7 @@ struct ths_supervisor_options {
     unsigned within_ms;        /* 0: 10,000 */
     unsigned backoff_ms;       /* first delay before a restart, doubling, with jitter; 0: none at the first, then 50 */
     unsigned backoff_max_ms;   /* 0: 5,000 */
+    unsigned children_max;     /* of it at a time, added ones included; 0: 1,024, which is the most */
     bool link;                 /* tie to the spawner; only from a handler */
     char thsp_end;
 };
@@ -75,6 +92,106 @@ struct ths_supervisor_options {
 
 THS_API ths_ref thsp_supervise(struct ths_ctx *ctx, const struct ths_child *children, size_t count,
                                const struct ths_supervisor_options *options, enum ths_err *err);
+
+/* ---- Children at run time ---------------------------------------------------------------- */
+
+/* Which child an order is about: the specification of this name, with all its instances, or one instance; one of both. In a
+ * dynamic supervisor children have refs and no names. */
+struct ths_child_which {
+    const char *name;
+    ths_ref who;
+    char thsp_end;
+};
+
+#ifndef __cplusplus
+
+/* The answer to an order: it was carried out. who is a child's actor, nobody when it has ended. */
+THS_MESSAGE(ths_child_done, "ths.child_done", 1, string(name), ref(who))
+
+/* For those who subscribed: a child has come back after it ended or its node was lost, and has started. In place, the ref is the
+ * same and the incarnation higher; else the ref is new and the incarnation 1. reason: why the one before ended. */
+THS_MESSAGE(ths_child_restarted, "ths.child_restarted", 1, string(name), ref(who), u32(incarnation), u8(reason))
+
+/* Orders. Each has two forms: ths_child_..._then from a handler, whose reply handler hears a ths_child_done, and
+ * ths_child_..._wait from any other thread but a worker. Their errors, beside those of an ask: NOT_FOUND (no such child), INVALID,
+ * TOO_MANY, CLOSED (the supervisor is stopping), REFUSED (a newer order for the same child has taken its place).
+ * Orders count as no failures.
+ *
+ *   ths_child_add_then(ctx, supervisor, reply_to, 500, .name = "extra", .behaviour = "worker")
+ *   ths_child_add_wait(node, supervisor, &ref, 500, .start = THS_MSG(session_start, .id = 7))
+ *     A specification more, at the end of the line, until it is removed, its supervisor ends, or, a temporary one, it ends
+ *     itself. In a dynamic supervisor a child like the template, with this start message if it has one. Answered when it
+ *     has started; when it does not, it is forgotten and the error is the answer. Also NAME_TAKEN, NOMEM, TOO_MANY
+ *     (children_max), UNSUPPORTED (a supervisor of another node: ask an actor there), GONE.
+ *   ths_child_stop_then(ctx, supervisor, reply_to, 500, .name = "extra")
+ *     It ends in order and stays so until it is restarted by order. In a dynamic supervisor it is forgotten.
+ *   ths_child_restart_wait(node, supervisor, 500, .who = ref)
+ *     One that runs ends in order and begins again in place; one that waits for its restart begins at once; one that was
+ *     stopped or has ended is started.
+ *   ths_child_remove_wait(node, supervisor, 500, .name = "extra")
+ *     It ends in order, and its specification is forgotten. */
+#define ths_child_add_then(ctx, supervisor, reply_to, ...)                                          \
+    THSP_CHILD_ADD_THEN(ctx, supervisor, reply_to, __VA_ARGS__, .thsp_end = 0)
+#define THSP_CHILD_ADD_THEN(ctx, supervisor, reply_to, timeout_ms, ...)                             \
+    thsp_child_add_then(ctx, supervisor, &(struct ths_child){ __VA_ARGS__ }, &(reply_to), timeout_ms)
+#define ths_child_add_wait(node, supervisor, out, ...)                                              \
+    THSP_CHILD_ADD_WAIT(node, supervisor, out, __VA_ARGS__, .thsp_end = 0)
+#define THSP_CHILD_ADD_WAIT(node, supervisor, out, timeout_ms, ...)                                 \
+    thsp_child_add_wait(node, supervisor, out, timeout_ms, &(struct ths_child){ __VA_ARGS__ })
+
+#define ths_child_restart_then(ctx, supervisor, reply_to, ...)                                      \
+    THSP_CHILD_ORDER_THEN(2, ctx, supervisor, reply_to, __VA_ARGS__)
+#define ths_child_stop_then(ctx, supervisor, reply_to, ...)                                         \
+    THSP_CHILD_ORDER_THEN(3, ctx, supervisor, reply_to, __VA_ARGS__)
+#define ths_child_remove_then(ctx, supervisor, reply_to, ...)                                       \
+    THSP_CHILD_ORDER_THEN(4, ctx, supervisor, reply_to, __VA_ARGS__)
+#define THSP_CHILD_ORDER_THEN(what, ctx, supervisor, reply_to, timeout_ms, ...)                     \
+    thsp_child_order_then(ctx, supervisor, what, &(struct ths_child_which){ __VA_ARGS__ }, &(reply_to), timeout_ms)
+
+#define ths_child_restart_wait(node, supervisor, ...) THSP_CHILD_ORDER_WAIT(2, node, supervisor, __VA_ARGS__)
+#define ths_child_stop_wait(node, supervisor, ...) THSP_CHILD_ORDER_WAIT(3, node, supervisor, __VA_ARGS__)
+#define ths_child_remove_wait(node, supervisor, ...) THSP_CHILD_ORDER_WAIT(4, node, supervisor, __VA_ARGS__)
+#define THSP_CHILD_ORDER_WAIT(what, node, supervisor, timeout_ms, ...)                              \
+    thsp_child_order_wait(node, supervisor, what, timeout_ms, &(struct ths_child_which){ __VA_ARGS__ })
+
+#endif /* __cplusplus */
+
+enum ths_child_state {
+    THS_CHILD_WAITS,  /* for its turn, a place or the end of its back-off */
+    THS_CHILD_STARTS,
+    THS_CHILD_RUNS,
+    THS_CHILD_STOPS,
+    THS_CHILD_ENDED
+};
+
+struct ths_child_info {
+    const char *name, *behaviour; /* lent for the call of the visitor */
+    ths_ref who;                  /* nobody: it has no actor now */
+    enum ths_child_state state;
+    enum ths_restart restart;
+    uint32_t incarnation;         /* of its actor; 0: it has never started */
+    bool is_supervisor;           /* and can be listed in turn */
+};
+
+/* Visit the children of a supervisor of this node, in the order of their start, as they are at one moment. Errors: GONE,
+ * UNSUPPORTED (of another node), INVALID (no supervisor), NOMEM. Thread: any. */
+THS_API enum ths_err ths_children(struct ths_node *node, ths_ref supervisor,
+                                  void (*visit)(void *arg, const struct ths_child_info *child), void *arg);
+
+/* Have @who, anywhere, told of restarts with ths_child_restarted, or not any more. It ends with the actor, and lasts as long as
+ * the supervisor, restarts of it included. Errors: those of ths_children without NOMEM; TOO_MANY (64). Thread: any. */
+THS_API enum ths_err ths_supervisor_subscribe(struct ths_node *node, ths_ref supervisor, ths_ref who, bool on);
+
+THS_API void thsp_child_add_then(struct ths_ctx *ctx, ths_ref supervisor, const struct ths_child *child,
+                                 const struct ths_reply_to *reply_to, unsigned timeout_ms);
+THS_API void thsp_child_order_then(struct ths_ctx *ctx, ths_ref supervisor, int what, const struct ths_child_which *which,
+                                   const struct ths_reply_to *reply_to, unsigned timeout_ms);
+THS_MUST_CHECK THS_API enum ths_err thsp_child_add_wait(struct ths_node *node, ths_ref supervisor, ths_ref *out,
+                                                        unsigned timeout_ms, const struct ths_child *child);
+THS_MUST_CHECK THS_API enum ths_err thsp_child_order_wait(struct ths_node *node, ths_ref supervisor, int what,
+                                                          unsigned timeout_ms, const struct ths_child_which *which);
+
+/* ---- Counters ------------------------------------------------------------------------------ */
 
 /* What a supervisor has done so far. Errors: GONE, INVALID (not a supervisor of this node). Thread: any. */
 struct ths_supervisor_stats {

@@ -14,6 +14,7 @@
 THS_MESSAGE(work, "test.supervision.work", 1, string(what, .max = 8), u32(n))
 
 static struct test_env env;
+static struct thsi_supervisors list;
 static struct thsi_supervision *made;
 static char why[160];
 
@@ -21,6 +22,7 @@ static int set_up(void **state)
 {
     (void)state;
     test_env_init(&env, 1);
+    thsi_supervisors_init(&list);
     made = NULL;
     why[0] = '\0';
     return 0;
@@ -29,7 +31,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    thsi_supervision_destroy(&env.env, made);
+    thsi_supervisors_fini(&list, &env.env);
     test_env_assert_clean(&env);
     return 0;
 }
@@ -42,7 +44,9 @@ static bool knows(void *arg, const char *behaviour)
 
 static enum ths_err create(const struct ths_child *children, size_t count, const struct ths_supervisor_options *options)
 {
-    enum ths_err err = thsi_supervision_create(&env.env, 1, children, count, options, knows, NULL, why, sizeof why,
+    const struct thsi_supervision_wish wish = { children, count, options, 1, 0 };
+    struct thsi_complaint complaint = { why, sizeof why };
+    enum ths_err err = thsi_supervision_create(&list, &env.env, &wish, &(struct thsi_knows){ knows, NULL }, &complaint,
                                                &made);
 
     assert_true((err == THS_OK) == (made != NULL));
@@ -90,7 +94,7 @@ static void wrong_option_is_refused(void **state)
     const struct ths_child child = { .name = "a", .behaviour = "known" };
 
     (void)state;
-    assert_int_equal(create(&child, 1, &(struct ths_supervisor_options){ .strategy = (enum ths_strategy)4 }),
+    assert_int_equal(create(&child, 1, &(struct ths_supervisor_options){ .strategy = (enum ths_strategy)5 }),
                      THS_INVALID);
     assert_int_equal(create(&child, 1, &(struct ths_supervisor_options){ .auto_shutdown = (enum ths_auto_shutdown)3 }),
                      THS_INVALID);
@@ -121,7 +125,7 @@ static void behaviour_of_other_nodes_need_not_be_known_here(void **state)
 
     (void)state;
     assert_int_equal(create(&child, 1, &(struct ths_supervisor_options){ 0 }), THS_OK);
-    assert_string_equal(made->specs[0].role, "worker");
+    assert_string_equal(made->specs[0]->role, "worker");
     assert_int_equal(made->core.children_count, 3);
     assert_non_null(made->members);
 }
@@ -140,12 +144,12 @@ static void specifications_are_copied(void **state)
     memset(behaviour, 'x', 5);
     memset(what, 'x', 5);
     body.n = 0;
-    kept = made->specs[0].start.body;
-    assert_string_equal(made->specs[0].name, "a");
-    assert_string_equal(made->specs[0].behaviour, "known");
+    kept = made->specs[0]->start.body;
+    assert_string_equal(made->specs[0]->name, "a");
+    assert_string_equal(made->specs[0]->behaviour, "known");
     assert_string_equal(kept->what, "words");
     assert_int_equal(kept->n, 7);
-    assert_int_equal(made->specs[0].mailbox, 9);
+    assert_int_equal(made->specs[0]->mailbox, 9);
 }
 
 static void without_memory_nothing_is_left_behind(void **state)
@@ -164,19 +168,126 @@ static void token_is_good_for_one_claim(void **state)
 {
     static const ths_ref ref = { 1, 2, 3 };
     const struct ths_child child = { .name = "a", .behaviour = "known" };
-    struct thsi_supervisors list;
 
     (void)state;
-    thsi_supervisors_init(&list);
     assert_int_equal(create(&child, 1, &(struct ths_supervisor_options){ 0 }), THS_OK);
-    made->token = list.next_token++;
-    list.first = made;
-    assert_null(thsi_supervision_claim(&list, made->token + 1, ref));
-    assert_ptr_equal(thsi_supervision_claim(&list, made->token, ref), made);
+    assert_null(thsi_supervision_claim(&list, &env.env, made->token + 1, ref, THS_NOBODY));
+    assert_ptr_equal(thsi_supervision_claim(&list, &env.env, made->token, ref, THS_NOBODY), made);
     assert_true(ths_ref_equal(made->ref, ref));
-    assert_null(thsi_supervision_claim(&list, made->token, ref));
-    made = NULL;
-    thsi_supervisors_fini(&list, &env.env);
+    assert_null(thsi_supervision_claim(&list, &env.env, made->token, ref, THS_NOBODY));
+    thsi_supervision_leave(&list, &env.env, made);
+    assert_null(list.first);
+}
+
+/* ---- Trees ---------------------------------------------------------------------------------- */
+
+static const struct ths_child tree[] = {
+    { .name = "low", .restart = THS_PERMANENT, THS_CHILDREN({ .name = "a", .behaviour = "known", .stop_ms = 100 },
+                                                            { .name = "b", .behaviour = "known", .stop_ms = 200 }),
+      .options = &(const struct ths_supervisor_options){ .strategy = THS_ONE_FOR_ALL, .restarts = 3 } },
+    { .name = "c", .behaviour = "known", .start = { &work_type, &(const struct work){ "c", 1 } } },
+};
+
+static void tree_is_one_literal(void **state)
+{
+    const struct thsi_supervision *low;
+
+    (void)state;
+    assert_int_equal(create(tree, 2, &(struct ths_supervisor_options){ 0 }), THS_OK);
+    low = made->base[0].tree;
+    assert_string_equal(made->base[0].behaviour, THSI_SUPERVISOR_BEHAVIOUR);
+    assert_true(made->plans[0].orderly);
+    assert_int_equal(made->plans[0].stop_ms, 1000 + 2 * 100 + 2 * 200);
+    assert_int_equal(low->base_count, 2);
+    assert_int_equal(low->config.strategy, THS_ONE_FOR_ALL);
+    assert_int_equal(low->config.restarts, 3);
+    assert_string_equal(low->base[1].name, "b");
+    assert_null(made->base[1].tree);
+}
+
+/* The supervision below is that of whoever is the child, again and again, and of nobody else. */
+static void tree_is_claimed_again_as_it_was(void **state)
+{
+    static const ths_ref top = { 1, 1, 1 }, first = { 1, 2, 1 }, second = { 1, 3, 1 };
+    struct thsi_supervision *low;
+
+    (void)state;
+    assert_int_equal(create(tree, 2, &(struct ths_supervisor_options){ 0 }), THS_OK);
+    low = made->base[0].tree;
+    assert_ptr_equal(thsi_supervision_claim(&list, &env.env, made->token, top, THS_NOBODY), made);
+    assert_null(thsi_supervision_claim(&list, &env.env, low->token, first, second));
+    assert_ptr_equal(thsi_supervision_claim(&list, &env.env, low->token, first, top), low);
+    low->core.restarts = 7;
+    thsi_supervision_leave(&list, &env.env, low);
+    assert_ptr_equal(thsi_supervision_claim(&list, &env.env, low->token, second, top), low);
+    assert_int_equal(low->core.restarts, 0);
+    assert_int_equal(low->core.children_count, 2);
+    thsi_supervision_leave(&list, &env.env, made); /* the one above is gone first */
+    assert_ptr_equal(list.first, low);
+    thsi_supervision_leave(&list, &env.env, low);
+    assert_null(list.first);
+}
+
+static void wrong_tree_is_refused(void **state)
+{
+#define BELOW .children = tree + 1, .children_count = 1
+    static const struct ths_supervisor_options named = { .name = "x" }, linked = { .link = true },
+                                               strange = { .strategy = (enum ths_strategy)9 };
+    const struct {
+        struct ths_child child;
+        enum ths_err err;
+        const char *says;
+    } rows[] = {
+        { { .name = "t", .behaviour = "known", BELOW }, THS_INVALID, "no behaviour" },
+        { { .name = "t", .start = { &work_type, &(struct work){ "x", 1 } }, BELOW }, THS_INVALID, "no start message" },
+        { { .name = "t", .where = "role=x", BELOW }, THS_UNSUPPORTED, "on this node" },
+        { { .name = "t", .count = 2, BELOW }, THS_UNSUPPORTED, "runs once" },
+        { { .name = "t", .options = &named, BELOW }, THS_INVALID, "name of the child" },
+        { { .name = "t", .options = &linked, BELOW }, THS_INVALID, "no link" },
+        { { .name = "t", .options = &strange, BELOW }, THS_INVALID, "strategy" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(create(&rows[i].child, 1, &(struct ths_supervisor_options){ 0 }), rows[i].err);
+        assert_non_null(strstr(why, rows[i].says));
+        test_env_assert_clean(&env);
+    }
+}
+
+static void tree_that_is_too_deep_is_refused(void **state)
+{
+    struct ths_child levels[20];
+
+    (void)state;
+    for (size_t i = 0; i < 20; i++)
+        levels[i] = (struct ths_child){ .name = "n", .children = &levels[i + 1], .children_count = i < 19 };
+    levels[19] = (struct ths_child){ .name = "leaf", .behaviour = "known" };
+    assert_int_equal(create(levels, 1, &(struct ths_supervisor_options){ 0 }), THS_TOO_MANY);
+    assert_int_equal(create(levels + 10, 1, &(struct ths_supervisor_options){ 0 }), THS_OK);
+}
+
+static void template_is_one_and_plain(void **state)
+{
+    static const struct ths_supervisor_options dynamic = { .strategy = THS_DYNAMIC, .children_max = 9 };
+    const struct ths_child two[] = { { .name = "a", .behaviour = "known" }, { .name = "b", .behaviour = "known" } };
+    const struct ths_child named = { .name = "a", .behaviour = "known", .named = true };
+
+    (void)state;
+    assert_int_equal(create(two, 2, &dynamic), THS_INVALID);
+    assert_int_equal(create(two, 0, &dynamic), THS_INVALID);
+    assert_int_equal(create(&named, 1, &dynamic), THS_INVALID);
+    assert_int_equal(create(two, 1, &(struct ths_supervisor_options){ .children_max = THSI_CHILDREN_MAX + 1 }),
+                     THS_INVALID);
+    assert_int_equal(create(two, 1, &dynamic), THS_OK);
+    assert_int_equal(made->core.children_count, 0);
+}
+
+static void tree_without_memory_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    TEST_ENV_EACH_FAILURE(&env, create(tree, 2, &(struct ths_supervisor_options){ 0 }) == THS_OK)
+        test_env_assert_clean(&env);
 }
 
 int main(void)
@@ -189,6 +300,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(specifications_are_copied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_nothing_is_left_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(token_is_good_for_one_claim, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tree_is_one_literal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tree_is_claimed_again_as_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(wrong_tree_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tree_that_is_too_deep_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(template_is_one_and_plain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tree_without_memory_leaves_nothing_behind, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

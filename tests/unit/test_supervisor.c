@@ -1023,6 +1023,279 @@ static void random_changes_settle_to_an_even_spread(void **state)
     }
 }
 
+/* ---- Orders --------------------------------------------------------------------------------- */
+
+static void give(enum thsi_child_order order, uint32_t plan, uint32_t child, uint32_t id)
+{
+    step((struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_ORDER, .order = order, .plan = plan, .child = child,
+                                         .order_id = id });
+}
+
+#define of_plan(index) (index), THSI_NO_CHILD
+#define of_child(index) UINT32_MAX, (index)
+
+static enum ths_err add(struct thsi_child_plan plan, uint32_t *index)
+{
+    return thsi_supervisor_add(&sup, sup.config.strategy == THS_DYNAMIC ? NULL : &plan, index);
+}
+
+static void order_by_state(void **state)
+{
+    /* What is given to child 1 of three that run, after the event before it. */
+    static const struct {
+        enum thsi_child_order order;
+        enum ths_reason halted; /* before; STALE: it runs */
+        const char *at_once;
+        enum ths_reason then_halted, then_down; /* STALE: not */
+        const char *after_halted, *after_down;
+        unsigned wanted;
+    } rows[] = {
+        { THSI_CHILD_ORDER_STOP, THS_REASON_STALE, "finish 1", THS_REASON_STALE, THS_REASON_SHUTDOWN, "", "answer 7 OK", 2 },
+        { THSI_CHILD_ORDER_REMOVE, THS_REASON_STALE, "finish 1", THS_REASON_STALE, THS_REASON_SHUTDOWN, "",
+          "answer 7 OK, forget p1", 2 },
+        { THSI_CHILD_ORDER_RESTART, THS_REASON_STALE, "halt 1", THS_REASON_SHUTDOWN, THS_REASON_STALE, "restart 1", "", 3 },
+        { THSI_CHILD_ORDER_RESTART, THS_REASON_STALE, "halt 1", THS_REASON_STALE, THS_REASON_KILLED, "", "start 1@1", 3 },
+        { THSI_CHILD_ORDER_STOP, THS_REASON_CRASHED, "finish 1", THS_REASON_STALE, THS_REASON_CRASHED, "", "answer 7 OK", 2 },
+        { THSI_CHILD_ORDER_RESTART, THS_REASON_CRASHED, "restart 1", THS_REASON_STALE, THS_REASON_STALE, "", "", 3 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        set_with((struct thsi_supervisor_config){ .backoff_ms = 100 },
+                 (const struct thsi_child_plan[]){ PLAN(PERMANENT, 1), PLAN(PERMANENT, 1), PLAN(PERMANENT, 1) }, 3);
+        start_all();
+        if (rows[i].halted != THS_REASON_STALE)
+            then(halted(1, rows[i].halted), "");
+        then(give(rows[i].order, of_plan(1), 7), rows[i].at_once);
+        if (rows[i].then_halted != THS_REASON_STALE)
+            then(halted(1, rows[i].then_halted), rows[i].after_halted);
+        if (rows[i].then_down != THS_REASON_STALE)
+            then(down(1, rows[i].then_down), rows[i].after_down);
+        if (rows[i].wanted == 3)
+            then(started(1), "answer 7 OK");
+        assert_int_equal(stats().wanted, rows[i].wanted);
+        assert_int_equal(sup.window_count, rows[i].halted != THS_REASON_STALE);
+        thsi_supervisor_fini(&sup);
+    }
+}
+
+static void child_that_was_stopped_comes_back_by_order_only(void **state)
+{
+    (void)state;
+    set(THS_ONE_FOR_ALL, PLAN(PERMANENT, 1), PLAN(PERMANENT, 1));
+    start_all();
+    then(give(THSI_CHILD_ORDER_STOP, of_plan(1), 1), "finish 1");
+    then(down(1, THS_REASON_SHUTDOWN), "answer 1 OK");
+    then(give(THSI_CHILD_ORDER_STOP, of_plan(1), 2), "answer 2 OK");
+    then(halted(0, THS_REASON_CRASHED), "restart 0");
+    then(started(0), "");
+    then(give(THSI_CHILD_ORDER_RESTART, of_plan(1), 3), "start 1@1");
+    then(started(1), "answer 3 OK");
+    assert_int_equal(stats().running, 2);
+}
+
+static void start_by_order_that_fails_is_not_tried_again(void **state)
+{
+    (void)state;
+    set(THS_ONE_FOR_ONE, PLAN(PERMANENT, 1));
+    start_all();
+    give(THSI_CHILD_ORDER_STOP, of_plan(0), 1);
+    down(0, THS_REASON_SHUTDOWN);
+    then(give(THSI_CHILD_ORDER_RESTART, of_plan(0), 2), "start 0@1");
+    then(not_started(0, THS_CRASHED), "answer 2 CRASHED");
+    assert_int_equal(sup.window_count, 0);
+    assert_int_equal(stats().wanted, 0);
+    then(at(60000), "");
+}
+
+static void newer_order_takes_the_place_of_the_older(void **state)
+{
+    (void)state;
+    set(THS_ONE_FOR_ONE, PLAN(PERMANENT, 2));
+    start_all();
+    then(give(THSI_CHILD_ORDER_RESTART, of_plan(0), 1), "halt 0, halt 1");
+    then(halted(0, THS_REASON_SHUTDOWN), "restart 0");
+    then(started(0), "");
+    then(give(THSI_CHILD_ORDER_STOP, of_plan(0), 2), "answer 1 REFUSED, finish 0, finish 1");
+    then(down(0, THS_REASON_SHUTDOWN), "");
+    then(down(1, THS_REASON_SHUTDOWN), "answer 2 OK");
+}
+
+static void order_for_one_instance_leaves_the_others(void **state)
+{
+    (void)state;
+    set(THS_ONE_FOR_ONE, PLAN(PERMANENT, 3));
+    start_all();
+    then(give(THSI_CHILD_ORDER_STOP, of_child(1), 1), "finish 1");
+    then(down(1, THS_REASON_SHUTDOWN), "answer 1 OK");
+    assert_int_equal(stats().running, 2);
+}
+
+static void added_child_starts_and_comes_last(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set(THS_ONE_FOR_ONE, PLAN(PERMANENT, 1));
+    start_all();
+    assert_int_equal(add((struct thsi_child_plan)PLAN(PERMANENT, 2), &index), THS_OK);
+    assert_int_equal(index, 1);
+    then(give(THSI_CHILD_ORDER_START, of_plan(1), 4), "start 1@1, start 2@1");
+    then(started(1), "");
+    then(started(2), "answer 4 OK");
+    then(stop(), "finish 1, finish 2");
+}
+
+static void added_child_that_does_not_start_is_forgotten(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set(THS_ONE_FOR_ONE, PLAN(PERMANENT, 1));
+    start_all();
+    assert_int_equal(add((struct thsi_child_plan)PLAN(PERMANENT, 1), &index), THS_OK);
+    then(give(THSI_CHILD_ORDER_START, of_plan(1), 4), "start 1@1");
+    then(not_started(1, THS_NAME_TAKEN), "answer 4 NAME_TAKEN, forget p1");
+    assert_int_equal(sup.line_count, 1);
+    assert_int_equal(sup.window_count, 0);
+}
+
+static void temporary_child_that_was_added_is_forgotten_when_it_ends(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set(THS_ONE_FOR_ONE, PLAN(PERMANENT, 1));
+    start_all();
+    assert_int_equal(add((struct thsi_child_plan)PLAN(TEMPORARY, 1), &index), THS_OK);
+    give(THSI_CHILD_ORDER_START, of_plan(1), 4);
+    started(1);
+    then(halted(1, THS_REASON_CRASHED), "finish 1");
+    then(down(1, THS_REASON_CRASHED), "forget p1");
+}
+
+/* The place of one that was removed is taken again, so adding and removing goes on for ever. */
+static void places_of_removed_children_are_used_again(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set_with((struct thsi_supervisor_config){ .children_max = 4 },
+             (const struct thsi_child_plan[]){ PLAN(PERMANENT, 1), PLAN(PERMANENT, 1) }, 2);
+    start_all();
+    for (unsigned round = 0; round < 100; round++) {
+        assert_int_equal(add((struct thsi_child_plan)PLAN(PERMANENT, 1 + round % 2), &index), THS_OK);
+        give(THSI_CHILD_ORDER_START, of_plan(index), 4);
+        start_all();
+        if (round % 2)
+            assert_int_equal(add((struct thsi_child_plan)PLAN(PERMANENT, 1), &(uint32_t){ 0 }), THS_TOO_MANY);
+        give(THSI_CHILD_ORDER_REMOVE, of_plan(index), 5);
+        for (uint32_t i = 0; i < sup.children_count; i++) {
+            if (sup.children[i].state == THSI_CHILD_STOPPING)
+                down(i, THS_REASON_SHUTDOWN);
+        }
+        assert_int_equal(sup.line_count, 2);
+    }
+    assert_in_range(sup.children_count, 3, 8);
+    then(halted(1, THS_REASON_CRASHED), "restart 1");
+}
+
+static void removed_child_keeps_the_order_of_the_others(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set(THS_REST_FOR_ONE, PLAN(PERMANENT, 1), PLAN(PERMANENT, 1), PLAN(PERMANENT, 1));
+    start_all();
+    give(THSI_CHILD_ORDER_REMOVE, of_plan(0), 1);
+    then(down(0, THS_REASON_SHUTDOWN), "answer 1 OK, forget p0");
+    assert_int_equal(add((struct thsi_child_plan)PLAN(PERMANENT, 1), &index), THS_OK);
+    assert_int_equal(index, 0); /* the first place, but the last in the line */
+    give(THSI_CHILD_ORDER_START, of_plan(0), 2);
+    start_all();
+    then(halted(2, THS_REASON_CRASHED), "halt 0");
+    then(halted(0, THS_REASON_SHUTDOWN), "restart 2");
+    then(started(2), "restart 0");
+}
+
+static void template_has_children_by_order(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set_with((struct thsi_supervisor_config){ .strategy = THS_DYNAMIC, .children_max = 3 },
+             (const struct thsi_child_plan[]){ PLAN(TRANSIENT, 0) }, 1);
+    then(at(1000), "");
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(add((struct thsi_child_plan)PLAN(TRANSIENT, 1), &index), THS_OK);
+        assert_int_equal(index, i);
+        give(THSI_CHILD_ORDER_START, of_child(i), 10 + i);
+    }
+    assert_int_equal(add((struct thsi_child_plan)PLAN(TRANSIENT, 1), &index), THS_TOO_MANY);
+    then(started(1), "answer 11 OK");
+    then(not_started(2, THS_CRASHED), "answer 12 CRASHED, forget 2");
+    then(started(0), "answer 10 OK");
+    then(halted(0, THS_REASON_CRASHED), "restart 0");
+    then(started(0), "");
+    then(halted(1, THS_REASON_NORMAL), "finish 1");
+    then(down(1, THS_REASON_NORMAL), "forget 1");
+    assert_int_equal(add((struct thsi_child_plan)PLAN(TRANSIENT, 1), &index), THS_OK);
+    assert_int_equal(index, 1);
+    give(THSI_CHILD_ORDER_START, of_child(1), 13);
+    then(started(1), "answer 13 OK");
+    then(give(THSI_CHILD_ORDER_STOP, of_child(0), 14), "finish 0");
+    then(down(0, THS_REASON_SHUTDOWN), "answer 14 OK, forget 0");
+    then(stop(), "finish 1");
+    then(down(1, THS_REASON_SHUTDOWN), "done shutdown, forget 1");
+}
+
+static void children_of_a_template_are_spread(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set_with((struct thsi_supervisor_config){ .strategy = THS_DYNAMIC },
+             (const struct thsi_child_plan[]){ SPREAD(PERMANENT, 0) }, 1);
+    members(0, 2, 3);
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(add((struct thsi_child_plan)SPREAD(PERMANENT, 1), &index), THS_OK);
+        give(THSI_CHILD_ORDER_START, of_child(index), 1 + i);
+        started(index);
+    }
+    assert_int_equal(load(2), 3);
+    assert_int_equal(load(3), 3);
+}
+
+static void supervisor_below_is_asked_and_finished_once_it_halted(void **state)
+{
+    (void)state;
+    set(THS_ONE_FOR_ALL, PLAN(PERMANENT, 1), { .restart = THS_PERMANENT, .count = 1, .stop_ms = 100, .orderly = true });
+    start_all();
+    then(halted(0, THS_REASON_CRASHED), "ask 1");
+    then(down(1, THS_REASON_SHUTDOWN), "restart 0");
+    then(started(0), "start 1@1");
+    then(started(1), "");
+    then(stop(), "ask 1");
+    then(halted(1, THS_REASON_SHUTDOWN), "finish 1");
+    then(down(1, THS_REASON_SHUTDOWN), "finish 0");
+}
+
+static void adding_without_memory_changes_nothing(void **state)
+{
+    uint32_t index;
+
+    (void)state;
+    set(THS_ONE_FOR_ONE, PLAN(PERMANENT, 1));
+    start_all();
+    TEST_ENV_EACH_FAILURE(&env, add((struct thsi_child_plan)SPREAD(PERMANENT, 30), &index) == THS_OK) {
+        assert_int_equal(sup.line_count, 1);
+        thsi_supervisor_check(&sup);
+    }
+    thsi_supervisor_take_back(&sup, index);
+    assert_int_equal(sup.line_count, 1);
+    thsi_supervisor_check(&sup);
+}
+
 /* ---- Bounds --------------------------------------------------------------------------------- */
 
 static void starts_under_way_are_bounded(void **state)
@@ -1121,6 +1394,20 @@ int main(void)
         STORY(place_that_cannot_start_a_child_does_not_end_the_supervisor),
         STORY(loss_of_a_place_restarts_all_of_one_for_all),
         STORY(random_changes_settle_to_an_even_spread),
+        STORY(order_by_state),
+        STORY(child_that_was_stopped_comes_back_by_order_only),
+        STORY(start_by_order_that_fails_is_not_tried_again),
+        STORY(newer_order_takes_the_place_of_the_older),
+        STORY(order_for_one_instance_leaves_the_others),
+        STORY(added_child_starts_and_comes_last),
+        STORY(added_child_that_does_not_start_is_forgotten),
+        STORY(temporary_child_that_was_added_is_forgotten_when_it_ends),
+        STORY(places_of_removed_children_are_used_again),
+        STORY(removed_child_keeps_the_order_of_the_others),
+        STORY(template_has_children_by_order),
+        STORY(children_of_a_template_are_spread),
+        STORY(supervisor_below_is_asked_and_finished_once_it_halted),
+        STORY(adding_without_memory_changes_nothing),
         STORY(starts_under_way_are_bounded),
         STORY(too_many_children_are_refused),
         STORY(init_without_memory_leaves_nothing_behind),
