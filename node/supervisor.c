@@ -142,6 +142,8 @@ static void on_started(struct thsi_supervisor *supervisor, const struct thsi_sup
     if (child->state == THSI_CHILD_STARTING && child->start_id == event->start_id) {
         child->who = event->who;
         thsi_child_set_running(supervisor, child);
+        if (child->stopped) /* by an order that came meanwhile */
+            thsi_child_finish(supervisor, event->child, false);
     } else if (child->state == THSI_CHILD_BEGINNING && child->start_id == event->start_id) {
         thsi_child_set_running(supervisor, child);
     } else if (!ths_ref_equal(child->who, event->who)) {

@@ -187,6 +187,7 @@ struct thsi_supervisor_plan {
     uint32_t first;          /* index of its first instance */
     uint32_t room;           /* how many may be from there on; 0: nobody's */
     uint32_t position;       /* in the line */
+    bool passing;            /* added, and temporary */
     bool leaves;             /* is forgotten when its instances have ended */
     bool informed;           /* of where it may run */
     bool waiting;            /* WAIT was said */

@@ -56,7 +56,9 @@ static bool is_waited_for(const struct thsi_supervisor_plan *plan, const struct 
     if (!child->ordered)
         return false;
     return child->state == THSI_CHILD_STARTING || child->state == THSI_CHILD_BEGINNING ||
-           child->state == THSI_CHILD_HALTED || (child->state == THSI_CHILD_PENDING && !plan->plan.spread);
+           child->state == THSI_CHILD_HALTING || child->state == THSI_CHILD_HALTED ||
+           (child->state == THSI_CHILD_STOPPING && child->move) ||
+           (child->state == THSI_CHILD_PENDING && !plan->plan.spread);
 }
 
 bool thsi_supervisor_is_up(const struct thsi_supervisor *supervisor)
@@ -76,9 +78,7 @@ static bool advance_child(struct thsi_supervisor *supervisor, struct thsi_superv
     bool is_due = child->due_ns <= supervisor->now_ns;
     uint64_t place;
 
-    if (child->stopped && (thsi_child_works(child) || child->state == THSI_CHILD_HALTED)) {
-        thsi_child_finish(supervisor, index, false);
-    } else if (child->state == THSI_CHILD_HALTED && is_due && !thsi_supervisor_place_listed(supervisor, child)) {
+    if (child->state == THSI_CHILD_HALTED && is_due && !thsi_supervisor_place_listed(supervisor, child)) {
         thsi_child_finish(supervisor, index, true);
         child->restart = child->lost = true;
     } else if (child->state == THSI_CHILD_HALTED && is_due) {
@@ -121,7 +121,7 @@ static bool retreat_plan(struct thsi_supervisor *supervisor, const struct thsi_s
 
     for (uint32_t i = plan->first; i < plan->first + plan->plan.count; i++) {
         struct thsi_child_status *child = &supervisor->children[i];
-        bool for_good = stop || plan->plan.restart == THS_TEMPORARY || child->stopped;
+        bool for_good = stop || plan->plan.restart == THS_TEMPORARY;
         if (for_good && (thsi_child_works(child) || child->state == THSI_CHILD_HALTED)) {
             thsi_child_finish(supervisor, i, false);
         } else if (thsi_child_works(child)) {

@@ -98,7 +98,10 @@ void thsi_supervisor_order(struct thsi_supervisor *supervisor, const struct thsi
         supersede(supervisor, i);
     for (uint32_t i = first; i < end; i++)
         give(supervisor, i, event);
-    plan->leaves |= event->order == THSI_CHILD_ORDER_REMOVE && !one;
+    if (event->order == THSI_CHILD_ORDER_RESTART)
+        plan->leaves = plan->passing; /* it may have been about to go */
+    else
+        plan->leaves |= event->order == THSI_CHILD_ORDER_REMOVE && !one;
 }
 
 /* ---- Settled ------------------------------------------------------------------------------ */

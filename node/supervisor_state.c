@@ -223,7 +223,7 @@ enum ths_err thsi_supervisor_add(struct thsi_supervisor *supervisor, const struc
         return THS_NOMEM; /* the room is kept for the next one */
     (void)supervisor->env->memory(supervisor->env, supervisor->plans[*index].places, 0);
     append_plan(supervisor, plan, *index, places, &like);
-    supervisor->plans[*index].leaves = plan->restart == THS_TEMPORARY;
+    supervisor->plans[*index].leaves = supervisor->plans[*index].passing = plan->restart == THS_TEMPORARY;
     return THS_OK;
 }
 
