@@ -2,7 +2,13 @@
  *
  * A child names a registered behaviour, so the same specification starts it here or on another node. A child
  * that fails here is restarted in place: it keeps its ref and mailbox, its incarnation rises. A child that
- * is lost with its node is started on another node that matches `.where`, with a new ref. */
+ * is lost with its node is started on another node that matches `.where`, with a new ref.
+ *
+ * A child may be a supervisor itself, and a whole tree one literal (THS_CHILDREN). It has started when its children have; it stops
+ * them in order when it is stopped; when it gives up, that is a failure which its own supervisor deals with. It is then
+ * started anew with the children of its specification: same name, new ref.
+ *
+ * While it runs, children are added, restarted, stopped, removed and listed; a dynamic supervisor lives by that. */
 
 #ifndef THIASOS_SUPERVISOR_H
 #define THIASOS_SUPERVISOR_H

@@ -237,6 +237,39 @@ static void share_moves_and_comes_back_whenever_the_node_is_lost(void **state)
     }
 }
 
+/* ---- Orders ----------------------------------------------------------------------------------- */
+
+static bool two_more(void *arg)
+{
+    (void)arg;
+    return alive[2] == CHILDREN / 2 + 1 && alive[3] == CHILDREN / 2 + 1;
+}
+
+/* Added on the supervisor's node; stopped and removed by who is on another one. */
+static void orders_reach_children_and_supervisors_of_other_nodes(void **state)
+{
+    struct ths_node *home, *other;
+    ths_ref who;
+
+    (void)state;
+    run_until(spread_evenly);
+    ths_sim_run_ms(sim, 1000);
+    home = ths_sim_node(sim, 1);
+    other = ths_sim_node(sim, 2);
+    assert_int_equal(ths_child_add_wait(home, supervisor, &who, 5000, .name = "extra", .behaviour = "job", .count = 2,
+                                        .where = "role=job", .start = THS_MSG(job_start, .n = 7)), THS_OK);
+    assert_true(two_more(NULL));
+    assert_int_equal(ths_child_restart_wait(other, supervisor, 5000, .who = who), THS_OK);
+    assert_int_equal(restarted, 1);
+    assert_int_equal(ths_child_stop_wait(other, supervisor, 5000, .name = "extra"), THS_OK);
+    assert_true(spread_evenly(NULL));
+    assert_int_equal(ths_child_restart_wait(other, supervisor, 5000, .name = "extra"), THS_OK);
+    assert_true(two_more(NULL));
+    assert_int_equal(ths_child_remove_wait(other, supervisor, 5000, .name = "extra"), THS_OK);
+    assert_true(spread_evenly(NULL));
+    assert_int_equal(ths_child_add_wait(other, supervisor, &who, 5000, .name = "more", .behaviour = "job"), THS_UNSUPPORTED);
+}
+
 #define story(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -248,6 +281,7 @@ int main(void)
         story(child_that_crashes_there_is_restarted_in_place),
         story(children_end_when_the_node_of_their_supervisor_is_lost),
         story(stopped_supervisor_stops_its_children_everywhere),
+        story(orders_reach_children_and_supervisors_of_other_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
