@@ -155,7 +155,7 @@ static bool run_hooks(struct ths_ctx *ctx, struct thsi_message *message)
     return !(ctx->actor->hooks & THSI_HOOK_TRACED) || thsi_traces_before(ctx, message);
 }
 
-static void handle(struct ths_ctx *ctx, struct thsi_message *message)
+void thsi_actor_handle(struct ths_ctx *ctx, struct thsi_message *message)
 {
     struct thsi_actor *actor = ctx->actor;
 
@@ -238,7 +238,7 @@ static bool run_first(struct ths_ctx *ctx)
         struct thsi_message *message = thsi_actor_take_inner(actor);
 
         thsi_beat(ctx, message->type);
-        handle(ctx, message);
+        thsi_actor_handle(ctx, message);
         return true;
     }
     return false;
@@ -317,7 +317,7 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
             tries = 0;
             count_place(actor, &places, message);
             thsi_beat(ctx, message->type);
-            handle(ctx, message);
+            thsi_actor_handle(ctx, message);
             continue;
         }
         give_back(actor, &places);

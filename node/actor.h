@@ -34,7 +34,8 @@ enum {
     THSI_FLAG_MARKED = 2,  /* the router wants actor_ended */
     THSI_FLAG_SERVES = 4,  /* works for a thread outside that waits for its end, whatever the reason */
     THSI_FLAG_DRAINS = 8,  /* refuses new work, if thsi_is_draining says so too */
-    THSI_FLAG_HELD = 16    /* spawned with .held: has an entry among the node's holds */
+    THSI_FLAG_HELD = 16,   /* spawned with .held: has an entry among the node's holds */
+    THSI_FLAG_INBOX = 32   /* its mailbox is under a lock (inboxes.h) */
 };
 
 enum {
@@ -169,6 +170,9 @@ struct thsi_rare *thsi_actor_rare(struct ths_ctx *ctx, struct thsi_actor *actor)
 
 /* Take the oldest message out of the inner queue (given), or NULL. */
 struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor);
+
+/* Handle @message (taken), which came out of the mailbox. */
+void thsi_actor_handle(struct ths_ctx *ctx, struct thsi_message *message);
 
 /* Take a signal of another kind than TELL out of the mailbox (takes @message). actor_signal.c */
 void thsi_actor_signal(struct ths_ctx *ctx, struct thsi_message *message);

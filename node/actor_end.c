@@ -150,6 +150,8 @@ static void end_for_good(struct ths_ctx *ctx, enum ths_reason reason, const char
     if (flags & THSI_FLAG_HELD)
         thsi_holds_remove(&node->holds, self);
     drain_inner(ctx);
+    if (flags & THSI_FLAG_INBOX)
+        thsi_inboxes_close(ctx, actor, self);
     thsi_life_ended(ctx, self, reason, text);
     thsi_relations_end(ctx, self, reason, text);
     free_rare(ctx);

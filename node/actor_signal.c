@@ -234,6 +234,14 @@ bool thsi_actor_is_heard(const struct thsi_actor *actor, struct thsi_message *me
 
 void thsi_actor_signal(struct ths_ctx *ctx, struct thsi_message *message)
 {
+    if (message->kind == THSI_TOKEN) {
+        message = thsi_inboxes_take(ctx, message);
+        if (message) {
+            thsi_beat(ctx, message->type);
+            thsi_actor_handle(ctx, message);
+        }
+        return;
+    }
     if (message->kind == THSI_DRAIN) {
         thsi_drain_came(ctx, message);
         return;

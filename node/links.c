@@ -123,7 +123,7 @@ static void tell_all(struct ths_ctx *ctx, struct thsi_relations *set, struct ths
         err = thsi_send_signal(ctx, signal);
         other = is_owed(ctx, signal, err) ? thsi_actor_find(ctx->node, signal->to, &err) : NULL;
         if (other)
-            thsi_post(ctx, other, thsi_relation_become(relation, signal));
+            thsi_post_signal(ctx, other, thsi_relation_become(relation, signal));
         else
             thsi_relation_free(ctx->pool, relation);
     }

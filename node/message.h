@@ -16,7 +16,8 @@
 /* Kinds beyond enum thsi_signal_kind that never leave a node. */
 enum {
     THSI_TIMER = 64,    /* struct thsi_timer is the block */
-    THSI_NODE_LOST = 65 /* control.id is the uid */
+    THSI_NODE_LOST = 65, /* control.id is the uid */
+    THSI_TOKEN = 66     /* stands for what waits in the inbox (inboxes.h) */
 };
 
 struct thsi_message {

@@ -72,6 +72,7 @@ static void fini_parts(struct ths_node *node)
     fini_shared(&node->network);
     fini_shared(&node->outside);
     thsi_holds_fini(&node->holds);
+    thsi_inboxes_fini(&node->inboxes);
     thsi_names_fini(&node->behaviours);
     thsi_names_fini(&node->names);
     thsi_depot_fini(&node->depot);
@@ -109,6 +110,7 @@ static struct ths_node *create(struct thsi_exec *exec, struct ths_env *env, cons
     thsi_names_init(&node->names, env);
     thsi_names_init(&node->behaviours, env);
     thsi_holds_init(&node->holds, env);
+    thsi_inboxes_init(&node->inboxes);
     thsi_supervisors_init(&node->supervisors);
     thsi_crashes_init(&node->crashes);
     (void)pthread_mutex_init(&node->foreign_lock, NULL);

@@ -3,7 +3,7 @@
  * A context is where code runs: each worker has one, all threads outside share one, the network's
  * deliveries have one. It owns a pool and counters; a context that is shared has a lock, which public entry points take
  * (thsi_enter) and the functions below them rely on. Locks are taken in this order: context, then one of table, names,
- * holds, foreign, waiters, injector, depot. None is held while a handler runs. */
+ * holds, inboxes, foreign, waiters, injector, depot. None is held while a handler runs. */
 
 #ifndef THSI_NODE_NODE_H
 #define THSI_NODE_NODE_H
@@ -17,6 +17,7 @@
 #include "node/cancels.h"
 #include "node/exec.h"
 #include "node/holds.h"
+#include "node/inboxes.h"
 #include "node/names.h"
 #include "node/pool.h"
 #include "node/router.h"
@@ -130,6 +131,7 @@ struct ths_node {
     struct thsi_names names;
     struct thsi_names behaviours;       /* registered ones, by name */
     struct thsi_holds holds;
+    struct thsi_inboxes inboxes;
     struct thsi_supervisors supervisors;
     struct thsi_crashes crashes;
     _Atomic(struct thsi_router *) router;

@@ -359,9 +359,11 @@ void ths_node_actors(struct ths_node *node, size_t max,
         if (!thsi_actor_glance(actor, &glance))
             continue;
         thsi_names_of(&node->names, (ths_ref){ node->uid, slot, glance.generation }, name);
-        const struct ths_actor_info info = { .ref = { node->uid, slot, glance.generation },
+        const ths_ref ref = { node->uid, slot, glance.generation };
+        const struct ths_actor_info info = { .ref = ref,
                                              .behaviour = glance.behaviour, .name = name, .queued = glance.queued,
-                                             .incarnation = glance.incarnation };
+                                             .incarnation = glance.incarnation,
+                                             .mailbox_bytes = thsi_inboxes_bytes(node, ref) };
         visit(arg, &info);
         max--;
     }

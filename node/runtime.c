@@ -76,7 +76,7 @@ static void node_lost(struct thsi_runtime *runtime, uint64_t uid, enum ths_certa
 
         lost.to = (ths_ref){ node->uid, actor->slot, node->foreign[i].generation };
         if (thsi_message_create(ctx->pool, &lost, &message) == THS_OK)
-            thsi_post(ctx, actor, message);
+            thsi_post_signal(ctx, actor, message);
         else
             thsi_log(node, THS_LOG_ERROR, "node", "no memory to tell an actor that a node is lost");
     }

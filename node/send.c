@@ -92,6 +92,15 @@ static enum ths_err reserve(struct thsi_actor *actor, uint32_t generation)
     return err;
 }
 
+/* No place was taken: there is none, or its mailbox is under a lock. */
+static enum ths_err deliver_otherwise(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal,
+                                      enum ths_err err)
+{
+    bool has_inbox = atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_INBOX;
+
+    return err == THS_FULL && has_inbox ? thsi_inboxes_send(ctx, actor, signal) : err;
+}
+
 static enum ths_err deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
 {
     bool counted = signal->kind == THSI_TELL || signal->kind == THSI_ASK;
@@ -99,10 +108,12 @@ static enum ths_err deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const
     enum ths_err err = counted ? reserve(actor, signal->to.generation) : THS_OK;
 
     if (err != THS_OK)
-        return err;
+        return deliver_otherwise(ctx, actor, signal, err);
     err = thsi_message_create(ctx->pool, signal, &message);
-    if (err == THS_OK)
+    if (err == THS_OK && counted)
         thsi_post(ctx, actor, message);
+    else if (err == THS_OK)
+        thsi_post_signal(ctx, actor, message);
     else if (counted)
         unreserve(actor);
     return err;
@@ -213,8 +224,10 @@ static enum ths_err tell(struct ths_ctx *ctx, ths_ref to, struct ths_type *type,
     if (!actor)
         return err;
     err = reserve(actor, to.generation);
-    if (err != THS_OK)
-        return err;
+    if (err != THS_OK) {
+        const struct thsi_signal signal = { .kind = THSI_TELL, .from = self_of(ctx), .to = to, .type = type, .body = body };
+        return deliver_otherwise(ctx, actor, &signal, err);
+    }
     err = thsi_message_create_tell(ctx->pool, self_of(ctx), to.generation, type, body, &message);
     if (err != THS_OK) {
         unreserve(actor);

@@ -37,6 +37,16 @@ static inline void thsi_post(struct ths_ctx *ctx, struct thsi_actor *actor, stru
         thsi_schedule(ctx, actor);
 }
 
+/* The same for signals that keep their place among tells and requests of their pair. Relaxed: who was given the ref
+ * received with it the flag of a mailbox under a lock. */
+static inline void thsi_post_signal(struct ths_ctx *ctx, struct thsi_actor *actor, struct thsi_message *message)
+{
+    if (atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_INBOX)
+        thsi_inboxes_post(ctx, actor, message);
+    else
+        thsi_post(ctx, actor, message);
+}
+
 /* Answer what @signal asked for with @err, as its target would: REPLY, DOWN or EXIT to signal->from. */
 void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths_err err);
 

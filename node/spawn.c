@@ -21,6 +21,7 @@ struct order {
     struct thsi_awaiter awaiter; /* of its start */
     uint64_t idle_ms;
     bool held;
+    struct thsi_inbox_options inbox; /* capacity 0: a plain mailbox will do */
     ths_ref linked, watched_by; /* nobody: none */
     uint64_t monitor;
 };
@@ -93,6 +94,7 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
     struct ths_env *env = ctx->node->env;
     struct thsi_rare *rare = actor->rare;
+    uint32_t flags;
 
     if (rare) {
         thsi_relations_drop(ctx, actor);
@@ -104,8 +106,11 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
     }
     thsi_actor_free_state(ctx, actor);
     /* Relaxed: nobody was given this generation. */
-    if (atomic_fetch_and_explicit(&actor->flags, ~(uint32_t)THSI_FLAG_HELD, memory_order_relaxed) & THSI_FLAG_HELD)
+    flags = atomic_fetch_and_explicit(&actor->flags, ~(uint32_t)(THSI_FLAG_HELD | THSI_FLAG_INBOX), memory_order_relaxed);
+    if (flags & THSI_FLAG_HELD)
         thsi_holds_remove(&ctx->node->holds, thsi_actor_ref(ctx->node, actor));
+    if (flags & THSI_FLAG_INBOX)
+        thsi_inboxes_close(ctx, actor, thsi_actor_ref(ctx->node, actor));
     actor->own_generation = 1 + atomic_fetch_add_explicit(&actor->generation, 1, memory_order_relaxed);
     thsi_actor_release(ctx, actor);
 }
@@ -174,6 +179,8 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
         err = fill_rare(ctx, actor, order);
     if (err == THS_OK && order->held)
         err = hold(ctx, actor);
+    if (err == THS_OK && order->inbox.capacity > 0)
+        err = thsi_inboxes_open(ctx, actor, &order->inbox);
     if (err == THS_OK && order->name)
         err = take_name(ctx, actor, order->name);
     if (err != THS_OK) {
@@ -234,6 +241,17 @@ static enum ths_err complete(struct ths_ctx *ctx, const struct order *order, ths
     return THS_NOMEM;
 }
 
+/* Whether it takes more than a plain mailbox. */
+static struct thsi_inbox_options inbox_of(const struct ths_spawn_options *options)
+{
+    struct thsi_inbox_options inbox = { .when_full = options->when_full, .bytes_max = options->mailbox_bytes,
+                                        .key = options->key, .key_of = options->key_of, .urgent = options->urgent };
+
+    if (options->when_full != THS_REFUSE || inbox.bytes_max > 0 || inbox.key || inbox.key_of || inbox.urgent)
+        inbox.capacity = options->mailbox ? options->mailbox : THSI_MAILBOX_DEFAULT;
+    return inbox;
+}
+
 /* @awaiter may be NULL. */
 static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
                                   const struct ths_spawn_options *options, const struct thsi_awaiter *awaiter,
@@ -246,6 +264,7 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
         .trap_exits = options->trap_exits,
         .idle_ms = options->idle_ms,
         .held = options->held,
+        .inbox = inbox_of(options),
         .waited = waited,
         .start = { .kind = THSI_TELL, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY,
                    .type = options->start.type, .body = options->start.body },

@@ -220,7 +220,7 @@ void thsi_drain_came(struct ths_ctx *ctx, struct thsi_message *message)
         return;
     }
     if (atomic_load_explicit(&actor->queued, memory_order_seq_cst) != 0) {
-        thsi_post(ctx, actor, message);
+        thsi_post_signal(ctx, actor, message);
         ctx->sent += WHOLE_TURN; /* places are given back at the end of a turn; who takes one may have been interrupted */
         return;
     }

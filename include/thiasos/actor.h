@@ -20,6 +20,7 @@
 #define THIASOS_ACTOR_H
 
 #include "thiasos/env.h"
+#include "thiasos/mailbox.h"
 #include "thiasos/message.h"
 #include "thiasos/reason.h"
 #include "thiasos/ref.h"
@@ -254,6 +255,11 @@ struct ths_spawn_options {
     bool trap_exits;
     uint32_t idle_ms;          /* ends NORMAL when nothing came for so long, see ths_receive_timeout; 0: never */
     bool held;                 /* once, by the spawner: see ths_release */
+    enum ths_when_full when_full; /* these five: mailbox.h */
+    const char *key;           /* with THS_LATEST_BY_KEY: the field that is the key; copied */
+    ths_key_of *key_of;        /* or the function that finds it */
+    struct ths_type *const *urgent; /* THS_URGENT(...); borrowed */
+    uint64_t mailbox_bytes;    /* of data messages that wait, as blocks of memory; 0: no bound */
     char thsp_end;
 };
 

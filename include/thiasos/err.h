@@ -56,7 +56,8 @@ extern "C" {
     X(GAP, 28, "frames are missing before this one")                                        \
     X(FORGED, 29, "a frame failed its authentication")                                      \
     X(SUPERSEDED, 30, "a newer boot of the node has taken its place")                       \
-    X(QUARANTINED, 31, "an equal message has crashed the receiver again and again")
+    X(QUARANTINED, 31, "an equal message has crashed the receiver again and again")         \
+    X(DROPPED, 32, "the receiver's full mailbox dropped the message for a newer one")
 
 enum ths_err {
 #define X(name, number, text) THS_##name = (number),

@@ -71,6 +71,7 @@ struct ths_actor_info {
     const char *name;                /* "" if none; lent for the call */
     uint32_t queued;                 /* data messages in the mailbox */
     uint32_t incarnation;
+    uint64_t mailbox_bytes;          /* of these, as blocks of memory; 0 for a plain mailbox, where they are not counted */
 };
 /* Visit up to @max actors (a snapshot, not an instant). Thread: any. */
 THS_API void ths_node_actors(struct ths_node *node, size_t max,

@@ -6,6 +6,7 @@
  *   lifecycle.h   messages that the runtime sends
  *   start.h       starts that may fail
  *   stop.h        stop, drain, veto; ends and messages after a time of silence
+ *   mailbox.h     what a full mailbox does, urgent messages
  *   node.h        start and stop a node, wait for actors
  *   sched.h       handlers that take long
  *   supervisor.h  children that are restarted, here or on other nodes
@@ -24,6 +25,7 @@
 #include "thiasos/crash.h"
 #include "thiasos/group.h"
 #include "thiasos/lifecycle.h"
+#include "thiasos/mailbox.h"
 #include "thiasos/node.h"
 #include "thiasos/sched.h"
 #include "thiasos/start.h"
