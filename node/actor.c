@@ -133,7 +133,8 @@ static void handle_data(struct ths_ctx *ctx, struct thsi_message *message)
     /* A crash answers the request at hand: before it is forgotten. */
     if (ctx->ending)
         thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
-    if (message->kind == THSI_ASK && !ctx->answered)
+    message = ctx->message; /* NULL: it was put aside */
+    if (message && message->kind == THSI_ASK && !ctx->answered)
         thsi_request_keep(ctx);
     ctx->message = NULL;
     thsi_message_free(ctx->pool, message);

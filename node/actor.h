@@ -14,6 +14,7 @@
 #ifndef THSI_NODE_ACTOR_H
 #define THSI_NODE_ACTOR_H
 
+#include "node/become.h"
 #include "node/deadlines.h"
 #include "node/dispatch.h"
 #include "node/held.h"
@@ -108,6 +109,7 @@ struct thsi_rare {
     struct thsi_relations watchers;   /* other watches this actor */
     struct thsi_timer *timers;
     struct thsi_asking asking;
+    struct thsi_become become;        /* another behaviour, and what was put aside */
     struct thsi_held_table held;      /* requests that it has taken and not answered */
     uint64_t next_id;                 /* of monitors, timers */
     ths_ref supervisor;               /* nobody: none */

@@ -92,6 +92,7 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
     thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
     thsi_quiet_end(ctx);
+    thsi_become_end(ctx);
     thsi_actor_free_state(ctx, actor);
 }
 

@@ -2,6 +2,7 @@
  *
  *   message.h     declare messages: THS_MESSAGE
  *   actor.h       behaviours, spawn, tell, ask, reply, timers, links, monitors
+ *   become.h      change the behaviour, states, messages put aside
  *   ask.h         answer later, pass a request on, take an ask back
  *   lifecycle.h   messages that the runtime sends
  *   start.h       starts that may fail
@@ -21,6 +22,7 @@
 
 #include "thiasos/actor.h"
 #include "thiasos/ask.h"
+#include "thiasos/become.h"
 #include "thiasos/cluster.h"
 #include "thiasos/crash.h"
 #include "thiasos/group.h"
