@@ -198,6 +198,9 @@ static void cycles_are_found_when_all_deadlines_come_together(void **state)
 
 enum { WARM = 20000, MEASURED = 200000, WINDOW = 30 };
 
+/* However slow the machine, no thread stands in for a worker: that one would allocate. */
+enum { NO_SLICE_MS = 1000000 };
+
 static _Atomic uint64_t allocations;
 static _Atomic bool memory_is_out;
 static struct ths_env counting;
@@ -285,7 +288,8 @@ static void asks_allocate_nothing_once_all_is_warm(void **state)
     counting = *ths_env_os();
     counting.memory = count_memory;
     probe_reset();
-    node = ths_node_start(&(struct ths_node_options){ .name = "steady", .workers = 1, .env = &counting });
+    node = ths_node_start(&(struct ths_node_options){ .name = "steady", .workers = 1, .env = &counting,
+                                                      .slice_ms = NO_SLICE_MS });
     asked_one = ths_spawn(node, steady);
     asker = ths_spawn(node, steady);
     assert_int_equal(ths_tell(node, asker, steady_go, .to = asked_one), THS_OK);
@@ -351,7 +355,8 @@ static void asks_without_memory_end_at_once(void **state)
     counting = *ths_env_os();
     counting.memory = count_memory;
     probe_reset();
-    node = ths_node_start(&(struct ths_node_options){ .name = "poor", .workers = 1, .env = &counting });
+    node = ths_node_start(&(struct ths_node_options){ .name = "poor", .workers = 1, .env = &counting,
+                                                      .slice_ms = NO_SLICE_MS });
     ref = ths_spawn(node, poor);
     assert_int_equal(ths_tell(node, ref, poor_go), THS_OK);
     assert_noted("heard TOO_MANY\nheard all 0 none\nids 0 0\nheard OK\n");
