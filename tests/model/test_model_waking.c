@@ -244,7 +244,6 @@ static const struct plan one_from_outside = { .outside = 1, .memory = MODEL_WEAK
 static const struct plan one_from_outside_quick = { .outside = 1, .memory = MODEL_SC };
 static const struct plan one_packet = { .packets = 1, .memory = MODEL_SC };
 static const struct plan busy_one_pushes = { .outside = 1, .first_pushes = true, .first_waits = true, .memory = MODEL_SC };
-static const struct plan packet_for_a_busy_one = { .outside = 1, .packets = 1, .first_waits = true, .memory = MODEL_SC };
 
 /* Millions of states: some 20 s each. */
 static bool is_long(void)
@@ -280,16 +279,6 @@ static void a_push_of_a_busy_worker_wakes_the_other_from_the_network(void **stat
     assert_holds(&model);
 }
 
-static void a_packet_is_taken_while_one_is_busy(void **state)
-{
-    const struct model model = make(&packet_for_a_busy_one);
-
-    (void)state;
-    if (!is_long())
-        skip();
-    assert_holds(&model);
-}
-
 static void changes_of_waking_are_found(void **state)
 {
     static const struct model_mutant mutants[] = {
@@ -311,7 +300,6 @@ int main(void)
         cmocka_unit_test(a_push_wakes_one_that_waits_for_the_network),
         cmocka_unit_test(a_packet_wakes_somebody),
         cmocka_unit_test(a_push_of_a_busy_worker_wakes_the_other_from_the_network),
-        cmocka_unit_test(a_packet_is_taken_while_one_is_busy),
         cmocka_unit_test(changes_of_waking_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
