@@ -32,6 +32,7 @@ struct kid {
     bool killed, stopped;
     bool by_order, fresh;     /* halted, started by order */
     bool in_turn;             /* must begin in the order of the specifications */
+    bool goes_along;          /* ran when another failed with which it goes down: before that one begins again */
     enum told told;
     uint32_t slot, start_id, attempts;
     uint64_t told_ms, since_ms, begun_ms;
@@ -180,6 +181,9 @@ static bool expect_restart(uint32_t child, bool started)
         set_bounds(kid);
     else if (started)
         kid->in_turn = true;
+    for (uint32_t i = 0; i < sup.children_count && !is_alone() && started; i++)
+        kids[i].goes_along |= i != child && is_child(i) && kids[i].runs && kids[i].told == NOTHING &&
+                              (config.strategy == THS_ONE_FOR_ALL || position(i) > position(child));
     return false;
 }
 
@@ -191,6 +195,8 @@ static void check_turn(uint32_t child)
 
     check(!stopping && !gave_up);
     check(kid->earliest_ns == 0 || now_ms * MS >= kid->earliest_ns);
+    for (uint32_t i = 0; i < sup.children_count; i++)
+        check(!is_child(i) || !kids[i].goes_along);
     for (uint32_t i = 0; kid->in_turn && i < sup.children_count; i++)
         check(!is_child(i) || position(i) >= position(child) || !kids[i].in_turn);
 }
@@ -222,7 +228,7 @@ static void tell(uint32_t child, enum told told)
         kid->killed = false;
     }
     kid->told = told;
-    kid->beginning = false;
+    kid->beginning = kid->goes_along = false;
 }
 
 static void carry_out(const struct thsi_supervisor_action *action)
@@ -371,7 +377,7 @@ static void say_ended(uint32_t child, enum ths_reason reason, bool down)
         gives_up = expect_restart(child, true);
     else if (by_itself)
         kid->in_turn = false;
-    kid->runs = kid->beginning = false;
+    kid->runs = kid->beginning = kid->goes_along = false;
     if (down)
         kid->exists = false;
     if (down || kid->told != TO_STOP) {
