@@ -37,6 +37,7 @@ enum {
     THSI_FLAG_DRAINS = 8,  /* refuses new work, if thsi_is_draining says so too */
     THSI_FLAG_HELD = 16,   /* spawned with .held: has an entry among the node's holds */
     THSI_FLAG_INBOX = 32   /* its mailbox is under a lock (inboxes.h) */
+    THSI_FLAG_ELSEWHERE = 32 /* is not run by the crew (blocking.h) */
 };
 
 enum {
@@ -93,6 +94,7 @@ _Static_assert(sizeof(struct thsi_actor) == 128, "two cache lines");
 struct thsi_life;
 struct thsi_traces;
 struct thsi_timer;
+struct thsi_worker;
 
 /* The open asks of an actor, beside their list (ask.c). */
 struct thsi_asking {
@@ -119,6 +121,7 @@ struct thsi_rare {
     uint32_t foreign_at;              /* place in node->foreign; under its lock */
     bool relations_refused;           /* that was said in the log */
     bool is_foreign;                  /* has or had to do with other nodes: listed in node->foreign */
+    struct thsi_worker *own_thread;   /* runs this actor and no other; NULL: none does (blocking.h) */
     struct thsi_message *start;       /* start message, kept for restarts */
     struct thsi_traces *traces;       /* of a supervised one; NULL: no memory (crash.h) */
     struct thsi_life *life;           /* NULL: nothing special about its beginning or end (life.h) */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "node/blocking.h"
 #include "node/life.h"
 #include "node/node.h"
 #include "node/quiet.h"
@@ -114,6 +115,8 @@ static void free_rare(struct ths_ctx *ctx)
     thsi_message_free(ctx->pool, rare->start);
     thsi_life_free(ctx, ctx->actor);
     thsi_traces_free(ctx, ctx->actor);
+    if (rare->own_thread)
+        thsi_own_thread_over(rare->own_thread);
     (void)env->memory(env, rare, 0);
     ctx->actor->rare = NULL;
 }

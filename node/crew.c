@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/blocking.h"
 #include "node/watchdog.h"
 
 enum { LINE = 128 };
@@ -216,8 +217,11 @@ enum ths_err thsi_workers_start(struct ths_node *node, const struct thsi_workers
     unsigned count = options->count;
     enum ths_err err = thsi_watchdog_create(node, options->slice_ms, options->stuck_ms);
 
+    if (err == THS_OK)
+        err = thsi_blocking_create(node, options->blocking_max, options->blocking_quiet_ms);
     node->crew = err == THS_OK ? create(node, count, options->pin) : NULL;
     if (!node->crew) {
+        thsi_blocking_destroy(node);
         thsi_watchdog_destroy(node);
         return THS_NOMEM;
     }
@@ -242,6 +246,7 @@ void thsi_workers_join(struct ths_node *node)
 
     atomic_store_explicit(&node->shared->stop, true, memory_order_seq_cst);
     thsi_watchdog_join(node); /* first: it starts threads */
+    thsi_blocking_join(node);
     count = atomic_load_explicit(&crew->count, memory_order_acquire);
     for (unsigned i = 0; i < node->workers_count; i++)
         thsi_seat_wake(node, &crew->seats[i], NULL);
@@ -262,6 +267,7 @@ void thsi_workers_fini(struct ths_node *node)
     for (unsigned i = 0; i < node->workers_count; i++)
         (void)pthread_mutex_destroy(&crew->seats[i].wheel_lock);
     (void)pthread_mutex_destroy(&crew->lock);
+    thsi_blocking_destroy(node);
     thsi_watchdog_destroy(node);
     (void)node->env->memory(node->env, node->crew_memory, 0);
 }
@@ -290,4 +296,5 @@ void thsi_workers_each(const struct ths_node *node, void (*visit)(void *arg, str
 
     for (unsigned i = 0; i < count; i++)
         visit(arg, &member(node->crew, i)->ctx);
+    thsi_blocking_each(node, visit, arg);
 }

@@ -59,6 +59,10 @@ struct thsi_worker {
     unsigned looks;
     unsigned index;                   /* in its crew */
     struct thsi_free_slots free_slots;
+    bool blocks;                      /* one of blocking.h; the next four are such a one's */
+    bool retired, joinable;           /* it has no thread, or one that ends / one to join */
+    _Atomic(struct thsi_actor *) given; /* own thread: to be run */
+    _Atomic bool own_over;            /* own thread: its actor has ended */
     struct thsi_watched watched;      /* under the watchdog's lock */
     struct thsi_worker *rest_next;
     _Atomic uint32_t rest_word;       /* 1: it has a seat again, or is to end */

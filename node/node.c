@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/blocking.h"
 #include "node/send.h"
 #include "node/watchdog.h"
 
@@ -139,6 +140,7 @@ struct ths_node *ths_node_start_on(struct thsi_exec *exec, const struct ths_node
         .count = count_workers(node, options), .pin = options->pin_workers,
         .blocking_max = options->blocking_max ? options->blocking_max : THSI_BLOCKING_DEFAULT,
         .slice_ms = options->slice_ms, .stuck_ms = options->stuck_ms,
+        .blocking_quiet_ms = options->blocking_quiet_ms,
     };
     err = thsi_workers_start(node, &workers);
     if (err == THS_OK)
@@ -322,5 +324,6 @@ void ths_node_stats(const struct ths_node *node, struct ths_node_stats *out)
     out->spawned = read_counter(&node->outside.stats.spawned) + read_counter(&node->network.stats.spawned);
     thsi_workers_each(node, add_spawned, &out->spawned);
     thsi_watchdog_stats(node, out);
+    thsi_blocking_stats(node, out);
     out->actors = out->spawned - out->ended;
 }

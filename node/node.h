@@ -159,6 +159,7 @@ struct ths_node {
     struct thsi_parking *shared;
     struct thsi_crew *crew;
     void *crew_memory;                  /* as it was allocated */
+    struct thsi_blocking *blocking;     /* NULL: there are no such threads (the simulator) */
     struct thsi_watchdog *watchdog;     /* NULL: nobody watches (the simulator) */
 };
 

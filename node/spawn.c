@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "node/blocking.h"
 #include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
@@ -15,6 +16,7 @@ struct order {
     struct thsi_signal start;   /* as a TELL of the start message; type NULL: none */
     uint32_t mailbox;
     bool trap_exits;
+    bool own_thread;
     bool waited;                /* a thread outside may ask for its reason */
     ths_ref supervisor;         /* nobody: none */
     uint32_t child;
@@ -34,7 +36,7 @@ static bool has_life(const struct order *order)
 static bool needs_rare(const struct order *order)
 {
     return order->name || order->start.type || !ths_ref_is_nobody(order->supervisor) ||
-           has_life(order) || !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
+           has_life(order) || order->own_thread || !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
 }
 
 /* Everything that takes memory, before anybody can know the actor. On failure the caller gives the slot back. */
@@ -68,6 +70,8 @@ static enum ths_err fill_rare(struct ths_ctx *ctx, struct thsi_actor *actor, con
     if (err == THS_OK && !ths_ref_is_nobody(order->supervisor) &&
         !thsi_relation_add(ctx, &rare->monitors, order->supervisor, THSI_SUPERVISOR_MONITOR))
         err = THS_NOMEM;
+    if (err == THS_OK && order->own_thread && thsi_blocking_works(ctx->node))
+        err = thsi_own_thread_start(ctx->node, &rare->own_thread);
     return err;
 }
 
@@ -101,6 +105,8 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
         thsi_message_free(ctx->pool, rare->start);
         thsi_life_free(ctx, actor);
         thsi_traces_free(ctx, actor);
+        if (rare->own_thread)
+            thsi_own_thread_over(rare->own_thread);
         (void)env->memory(env, rare, 0);
         actor->rare = NULL;
     }
@@ -190,6 +196,8 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
     note_foreign(ctx, actor, order);
     if (order->waited) /* relaxed: the actor runs later, and nobody else knows it */
         (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_WAITED, memory_order_relaxed);
+    if ((order->dispatch->behaviour->blocking || order->own_thread) && thsi_blocking_works(node)) /* relaxed: the same */
+        (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_ELSEWHERE, memory_order_relaxed);
     thsi_count(&ctx->stats->spawned, 1);
     *out = thsi_actor_ref(node, actor);
     if (is_eager(actor)) {
@@ -262,6 +270,7 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
         .name = options->name,
         .mailbox = options->mailbox,
         .trap_exits = options->trap_exits,
+        .own_thread = options->own_thread,
         .idle_ms = options->idle_ms,
         .held = options->held,
         .inbox = inbox_of(options),

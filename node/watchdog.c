@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node/base/message_table.h"
+#include "node/blocking.h"
 #include "node/crew.h"
 #include "thiasos/sched.h"
 
@@ -23,7 +24,7 @@ struct report {
 struct thsi_watchdog {
     struct thsi_task task; /* first */
     struct ths_node *node;
-    struct thsi_watch_limits limits;
+    struct thsi_watch_limits limits[2]; /* of the crew, of those that may block */
     pthread_mutex_t lock;  /* over what it knows of the threads */
     uint64_t now_ns;       /* of the present look */
     bool busy;             /* something was, in the present look */
@@ -89,13 +90,15 @@ static void overran(struct thsi_watchdog *watchdog, struct thsi_worker *worker, 
     struct ths_overrun overrun;
     bool taken_over;
 
-    if (!thsi_crew_take_over(worker, beat, &taken_over))
+    if (worker->blocks)
+        taken_over = false;
+    else if (!thsi_crew_take_over(worker, beat, &taken_over))
         return;
     if (taken_over)
         (void)atomic_fetch_add_explicit(&watchdog->takeovers, 1, memory_order_relaxed);
     if (!(verdict & (THSI_WATCH_FIRST | THSI_WATCH_STUCK)))
         return;
-    if (verdict & THSI_WATCH_FIRST)
+    if (verdict & THSI_WATCH_FIRST && !worker->blocks)
         (void)atomic_fetch_add_explicit(&watchdog->overruns, 1, memory_order_relaxed);
     if (!identify(&worker->ctx, beat, &overrun, &type))
         return;
@@ -112,7 +115,7 @@ static void look_at(void *arg, struct ths_ctx *ctx)
     struct thsi_worker *worker = ctx->worker;
     /* Acquire: what its thread did before the handler. */
     uint32_t beat = atomic_load_explicit(&ctx->beat, memory_order_acquire);
-    unsigned verdict = thsi_watch_look(&worker->watched, &watchdog->limits, watchdog->now_ns, beat,
+    unsigned verdict = thsi_watch_look(&worker->watched, &watchdog->limits[worker->blocks], watchdog->now_ns, beat,
                                        __atomic_load_n(&ctx->actor, __ATOMIC_RELAXED));
 
     if (verdict & THSI_WATCH_BUSY)
@@ -148,7 +151,8 @@ static bool all_parked(const struct ths_node *node)
     return atomic_load_explicit(&node->shared->idle, memory_order_seq_cst) == all;
 }
 
-/* Sleep until somebody works. Sequentially consistent, `asleep` and `idle`: either this sees that one is up, or that one sees
+/* Sleep until somebody works. Sequentially consistent, `asleep` and `idle`: `active` of
+ * blocking.c too: either this sees that one is up, or that one sees
  * that it is to be roused (Dekker). The word is set by those alone who saw `asleep`, or after `stop`, which is looked at last. */
 static void doze(struct thsi_watchdog *watchdog)
 {
@@ -156,7 +160,7 @@ static void doze(struct thsi_watchdog *watchdog)
 
     atomic_store_explicit(&watchdog->word, 0, memory_order_seq_cst);
     atomic_store_explicit(&watchdog->asleep, 1, memory_order_seq_cst);
-    if (all_parked(node) && !must_stop(watchdog))
+    if (all_parked(node) && !thsi_blocking_is_active(node) && !must_stop(watchdog))
         node->exec->park(node->exec, &watchdog->word, 0, 0, UINT64_MAX);
     atomic_store_explicit(&watchdog->asleep, 0, memory_order_seq_cst);
 }
@@ -165,7 +169,7 @@ static void watch(struct thsi_task *task)
 {
     struct thsi_watchdog *watchdog = (struct thsi_watchdog *)task;
     struct thsi_exec *exec = watchdog->node->exec;
-    uint64_t period_ns = watchdog->limits.slice_ns / 2;
+    uint64_t period_ns = watchdog->limits[0].slice_ns / 2;
     unsigned quiet = 0;
 
     while (!must_stop(watchdog)) {
@@ -195,6 +199,7 @@ enum ths_err thsi_watchdog_create(struct ths_node *node, unsigned slice_ms, unsi
 {
     struct ths_env *env = node->env;
     struct thsi_watchdog *watchdog;
+    uint64_t stuck_ns;
 
     if (node->exec->drive)
         return THS_OK;
@@ -204,8 +209,9 @@ enum ths_err thsi_watchdog_create(struct ths_node *node, unsigned slice_ms, unsi
     memset((void *)watchdog, 0, sizeof *watchdog);
     watchdog->task = (struct thsi_task){ .name = "ths-watchdog", .main = watch, .cpu = -1 };
     watchdog->node = node;
-    watchdog->limits.slice_ns = UINT64_C(1000000) * (slice_ms ? slice_ms : THSI_SLICE_MS);
-    watchdog->limits.stuck_ns = UINT64_C(1000000) * (stuck_ms ? stuck_ms : THSI_STUCK_MS);
+    stuck_ns = UINT64_C(1000000) * (stuck_ms ? stuck_ms : THSI_STUCK_MS);
+    watchdog->limits[0] = (struct thsi_watch_limits){ UINT64_C(1000000) * (slice_ms ? slice_ms : THSI_SLICE_MS), stuck_ns };
+    watchdog->limits[1] = (struct thsi_watch_limits){ stuck_ns, stuck_ns };
     (void)pthread_mutex_init(&watchdog->lock, NULL);
     node->watchdog = watchdog;
     return THS_OK;

@@ -1,5 +1,6 @@
 /* How a thread of the crew runs actors: what it schedules, what it takes next, its loop. Waking and parking are in waking.c. */
 
+#include "node/blocking.h"
 #include "node/crew.h"
 #include "node/timers.h"
 
@@ -15,7 +16,7 @@ struct ths_ctx *thsi_worker_ctx(struct thsi_worker *worker)
 
 struct thsi_free_slots *thsi_worker_free_slots(struct thsi_worker *worker)
 {
-    return &worker->free_slots;
+    return worker->blocks ? NULL : &worker->free_slots; /* what an idle thread of blocking.h kept would be missing for long */
 }
 
 /* ---- Scheduling ------------------------------------------------------------------------- */
@@ -43,11 +44,21 @@ static bool is_unseated(const struct thsi_worker *worker)
     return !worker || atomic_load_explicit(&worker->unseated, memory_order_relaxed);
 }
 
+/* Relaxed: set before anybody knew the actor, and who owns the consumer's side received it with that. */
+static bool is_elsewhere(const struct thsi_actor *actor)
+{
+    return atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_ELSEWHERE;
+}
+
 void thsi_schedule(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
     struct thsi_worker *worker = ctx->worker;
     struct thsi_actor *before;
 
+    if (is_elsewhere(actor)) {
+        thsi_blocking_schedule(ctx, actor);
+        return;
+    }
     if (is_unseated(worker)) {
         inject(ctx, actor);
         return;
@@ -65,7 +76,9 @@ void thsi_schedule(struct ths_ctx *ctx, struct thsi_actor *actor)
 
 void thsi_schedule_last(struct thsi_worker *worker, struct thsi_actor *actor)
 {
-    if (is_unseated(worker))
+    if (is_elsewhere(actor))
+        thsi_blocking_schedule(&worker->ctx, actor);
+    else if (is_unseated(worker))
         inject(&worker->ctx, actor);
     else
         push_to_ring(worker, actor);

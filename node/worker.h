@@ -52,8 +52,8 @@ struct thsi_actor *thsi_ring_steal(struct thsi_ring *from, struct thsi_ring *own
 struct thsi_workers_options {
     unsigned count;
     bool pin;              /* worker i to CPU i */
-    unsigned blocking_max; /* threads in excess, while handlers overrun */
-    unsigned slice_ms, stuck_ms; /* 0: the default */
+    unsigned blocking_max; /* threads that stand in for others; of the pool; of an actor's own */
+    unsigned slice_ms, stuck_ms, blocking_quiet_ms; /* 0: the default */
 };
 
 /* Start the node's workers / end all threads that run actors. Errors: NOMEM, IO; nothing is left running then. */
@@ -72,6 +72,7 @@ void thsi_workers_leave_poller(struct ths_node *node);
 void thsi_workers_nudge(struct ths_node *node);
 
 struct ths_ctx *thsi_worker_ctx(struct thsi_worker *worker);
+/* NULL: it keeps none. */
 struct thsi_free_slots *thsi_worker_free_slots(struct thsi_worker *worker);
 
 /* The caller owns the consumer's side of @actor's mailbox: have it run. Thread: @ctx's. */

@@ -2,7 +2,7 @@
  *
  * A behaviour is a state struct and one typed handler for each message it
  * accepts. Handlers of one actor never run at the same time and run to their end;
- * they may not block. Signals between two actors keep their order.
+ * they should not block, or be marked so (sched.h). Signals between two actors keep their order.
  *
  * Ownership in one sentence: sending copies; a handler borrows its message until
  * it returns. Every pointer of this API is described with one of these words:
@@ -55,6 +55,7 @@ struct ths_behaviour {
     const struct ths_entry *entries;
     unsigned entries_count;
     void *prepared;                  /* the runtime's dispatch table; built at first use */
+    bool blocking;                   /* its handlers may block, see sched.h */
 };
 
 /* The kind of reply an ask wants and who takes it. Made by THS_ON_REPLY. With a NULL type any reply will do, and the handler
@@ -75,14 +76,17 @@ struct ths_reply_to {
 
 /* THS_BEHAVIOUR(greeter, greet, farewell): the table. struct greeter is the state.
  * The lifecycle messages of lifecycle.h (ths_started, ths_stopping, ths_down, ...) are entries like any other. */
-#define THS_BEHAVIOUR(behaviour, ...)                                                               \
+#define THS_BEHAVIOUR(behaviour, ...) THSP_BEHAVIOUR(false, behaviour, __VA_ARGS__)
+/* The same, and its handlers may block (sched.h). */
+#define THS_BLOCKING_BEHAVIOUR(behaviour, ...) THSP_BEHAVIOUR(true, behaviour, __VA_ARGS__)
+#define THSP_BEHAVIOUR(blocking, behaviour, ...)                                                    \
     THSP_FOR_EACH_WITH(THSP_BEHAVIOUR_THUNK, behaviour, __VA_ARGS__)                                \
     static const struct ths_entry behaviour##_entries[] = {                                         \
         THSP_FOR_EACH_WITH(THSP_BEHAVIOUR_ENTRY, behaviour, __VA_ARGS__)                            \
     };                                                                                              \
     static struct ths_behaviour behaviour##_behaviour __attribute__((unused)) = {                   \
         #behaviour, sizeof(struct behaviour), behaviour##_entries,                                  \
-        sizeof behaviour##_entries / sizeof behaviour##_entries[0], 0                               \
+        sizeof behaviour##_entries / sizeof behaviour##_entries[0], 0, blocking                     \
     };
 
 #define THSP_BEHAVIOUR_THUNK(behaviour, message)                                                    \
@@ -253,6 +257,7 @@ struct ths_spawn_options {
     bool link;                 /* with the spawner; only from a handler */
     bool monitor;              /* by the spawner; only from a handler */
     bool trap_exits;
+    bool own_thread;           /* run by a thread of its own, see sched.h; TOO_MANY, NOMEM or IO when there is none */
     uint32_t idle_ms;          /* ends NORMAL when nothing came for so long, see ths_receive_timeout; 0: never */
     bool held;                 /* once, by the spawner: see ths_release */
     enum ths_when_full when_full; /* these five: mailbox.h */

@@ -47,7 +47,7 @@ THS_MESSAGE(ths_leave, "ths.leave", 1)
     };                                                                                              \
     static struct ths_behaviour machine##_##state##_behaviour __attribute__((unused)) = {           \
         #machine "." #state, sizeof(struct machine), machine##_##state##_entries,                   \
-        sizeof machine##_##state##_entries / sizeof machine##_##state##_entries[0], 0               \
+        sizeof machine##_##state##_entries / sizeof machine##_##state##_entries[0], 0, false        \
     };
 
 #define THS_STATES(machine, ...) THSP_FOR_EACH_WITH(THSP_STATE_DECLARE, machine, __VA_ARGS__)

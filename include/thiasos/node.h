@@ -17,7 +17,8 @@ struct ths_node_options {
     bool pin_workers;       /* bind worker i to CPU i */
     unsigned slice_ms;      /* a handler should return within it, see sched.h; default 10 */
     unsigned stuck_ms;      /* a handler that runs this long is named in the log again and again; default 5,000 */
-    unsigned blocking_max;  /* threads beyond the workers that handlers which take long may occupy, at most 64; default 64 */
+    unsigned blocking_max;  /* threads beyond the workers, see sched.h: of each of three kinds at most 64; default 64 */
+    unsigned blocking_quiet_ms; /* a thread of the pool that had nothing to do for this long ends; default 5,000 */
 };
 
 /* Start a node. Gives; released by ths_node_stop. NULL when an option is invalid or memory or threads are out
@@ -61,6 +62,7 @@ struct ths_node_stats {
     uint64_t steals, parks, wakes;
     uint64_t overruns;               /* handlers that did not return within the slice */
     uint64_t takeovers;              /* of these, those for which another thread stood in */
+    uint32_t blocking_threads;       /* now: of the pool, and of an actor's own */
 };
 THS_API void ths_node_stats(const struct ths_node *node, struct ths_node_stats *out);
 

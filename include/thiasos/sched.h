@@ -1,12 +1,22 @@
-/* Scheduling: what happens when a handler takes long.
+/* Scheduling: handlers that block, and what happens when one takes long unexpectedly.
  *
- * A handler should return within the node's slice (ths_node_options.slice_ms). One that does not is found by a watchdog: it is
- * counted and named in the log with its message, and another thread goes on with all that waited behind it, its worker's timers
- * included; so others are held up for a slice and a half at most. As many threads as the node has workers run actors at any
- * time, those whose handlers overran not counted; there are at most ths_node_options.blocking_max of these in excess.
+ * Handlers of a THS_BLOCKING_BEHAVIOUR may block as they like: system calls, other libraries, long computations. Such actors run on
+ * threads of their own kind: one is added when another actor has to run and none rests, up to ths_node_options.blocking_max, beyond
+ * which actors wait for each other; one that had nothing to do for ths_node_options.blocking_quiet_ms ends.
  *
- * A handler that goes on and on is named again after ths_node_options.stuck_ms, and then each time it has run twice as long.
- * In the simulator no time passes in a handler, and none overruns. */
+ *     THS_BLOCKING_BEHAVIOUR(resolver, resolve)
+ *
+ * An actor spawned with .own_thread = true is run by one thread, from its start to its end, restarts included, and that thread
+ * runs nothing else: for libraries that must be called from one thread. There are at most blocking_max of them; the
+ * next spawn is refused as TOO_MANY. For both kinds the turn, the order of messages and every other promise are the same.
+ *
+ * Any other handler should return within the node's slice (ths_node_options.slice_ms). One that does not is found by a
+ * watchdog: it is counted and named in the log with its message, and another thread goes on with all that waited behind it, its
+ * worker's timers included; so others are held up for a slice and a half, as a rule. As many threads as the node has workers
+ * run actors at any time, those whose handlers overran not counted; there are at most blocking_max of these in excess.
+ *
+ * A handler of any kind that goes on and on is named again after ths_node_options.stuck_ms, and then each time it has run
+ * twice as long. In the simulator no time passes in a handler, and none overruns. */
 
 #ifndef THIASOS_SCHED_H
 #define THIASOS_SCHED_H
