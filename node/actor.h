@@ -19,6 +19,7 @@
 #include "node/dispatch.h"
 #include "node/held.h"
 #include "node/mailbox.h"
+#include "node/timer_set.h"
 #include "node/relations.h"
 #include "thiasos/actor.h"
 
@@ -36,8 +37,8 @@ enum {
     THSI_FLAG_SERVES = 4,  /* works for a thread outside that waits for its end, whatever the reason */
     THSI_FLAG_DRAINS = 8,  /* refuses new work, if thsi_is_draining says so too */
     THSI_FLAG_HELD = 16,   /* spawned with .held: has an entry among the node's holds */
-    THSI_FLAG_INBOX = 32   /* its mailbox is under a lock (inboxes.h) */
-    THSI_FLAG_ELSEWHERE = 32 /* is not run by the crew (blocking.h) */
+    THSI_FLAG_INBOX = 32,  /* its mailbox is under a lock (inboxes.h) */
+    THSI_FLAG_ELSEWHERE = 64 /* is not run by the crew (blocking.h) */
 };
 
 enum {
@@ -109,7 +110,7 @@ struct thsi_rare {
     struct thsi_relations links;
     struct thsi_relations monitors;   /* this actor watches other */
     struct thsi_relations watchers;   /* other watches this actor */
-    struct thsi_timer *timers;
+    struct thsi_timer_set timers;
     struct thsi_asking asking;
     struct thsi_become become;        /* another behaviour, and what was put aside */
     struct thsi_held_table held;      /* requests that it has taken and not answered */

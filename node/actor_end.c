@@ -117,6 +117,7 @@ static void free_rare(struct ths_ctx *ctx)
     thsi_traces_free(ctx, ctx->actor);
     if (rare->own_thread)
         thsi_own_thread_over(rare->own_thread);
+    thsi_timer_set_fini(&rare->timers, env);
     (void)env->memory(env, rare, 0);
     ctx->actor->rare = NULL;
 }

@@ -68,7 +68,7 @@ static bool arm(struct ths_ctx *ctx, struct thsi_asking *asking, uint64_t now_ns
     if (asking->timer) {
         thsi_timer_hasten(ctx, asking->timer, deadline_ns);
     } else {
-        asking->timer = thsi_timer_start(ctx, deadline_ns - now_ns, 0, NULL, NULL);
+        asking->timer = thsi_timer_start(ctx, deadline_ns - now_ns, NULL, NULL);
         if (!asking->timer)
             return false;
         asking->timer->rings = thsi_asks_due;

@@ -102,30 +102,6 @@ void thsp_log(struct ths_ctx *ctx, enum ths_log_level level, const char *format,
     va_end(args);
 }
 
-/* ---- Timers ----------------------------------------------------------------------------- */
-
-ths_timer_id thsp_timer(struct ths_ctx *ctx, uint64_t delay_ms, uint64_t period_ms, struct ths_type *type,
-                        const void *body)
-{
-    struct thsi_timer *timer;
-
-    if (!ctx->actor || delay_ms > UINT64_MAX / 1000000u || period_ms > UINT64_MAX / 1000000u)
-        return (ths_timer_id){ 0 };
-    timer = thsi_timer_start(ctx, delay_ms * 1000000u, period_ms * 1000000u, type, body);
-    return (ths_timer_id){ timer ? timer->id : 0 };
-}
-
-void ths_cancel(struct ths_ctx *ctx, ths_timer_id id)
-{
-    struct thsi_rare *rare = ctx->actor ? ctx->actor->rare : NULL;
-    struct thsi_timer *timer = rare ? rare->timers : NULL;
-
-    while (timer && timer->id != id.value)
-        timer = timer->next;
-    if (timer)
-        thsi_timer_cancel(ctx, timer);
-}
-
 /* ---- Links and monitors ----------------------------------------------------------------- */
 
 /* Without memory for the own side the other side is not asked, and its end is told at once. */

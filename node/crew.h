@@ -63,6 +63,7 @@ struct thsi_worker {
     bool retired, joinable;           /* it has no thread, or one that ends / one to join */
     _Atomic(struct thsi_actor *) given; /* own thread: to be run */
     _Atomic bool own_over;            /* own thread: its actor has ended */
+    uint64_t watched_cpu_ns;          /* CPU time it had used when the beat was seen first; under the watchdog's lock */
     struct thsi_watched watched;      /* under the watchdog's lock */
     struct thsi_worker *rest_next;
     _Atomic uint32_t rest_word;       /* 1: it has a seat again, or is to end */

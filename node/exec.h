@@ -22,6 +22,7 @@ struct thsi_task {
     bool (*step)(struct thsi_task *task, uint64_t *deadline_ns);
 
     int cpu;        /* CPU to bind the thread to, or -1 */
+    _Atomic int thread; /* for the exec's own use, as the next */
     uintptr_t exec; /* for the exec's own use */
 };
 
@@ -47,6 +48,11 @@ struct thsi_exec {
      * before that are visible, its loads after that see what was visible to the caller. False: the system has none. The
      * simulator has none. */
     bool (*barrier)(struct thsi_exec *exec);
+
+    /* CPU time that @task has used, in nanoseconds; and whether it would run now if it were given a CPU. The simulator has
+     * neither. Thread: any, before the join. */
+    uint64_t (*cpu_ns)(struct thsi_exec *exec, struct thsi_task *task);
+    bool (*is_ready)(struct thsi_exec *exec, struct thsi_task *task);
 
     /* Simulator: step some task once, or let virtual time pass to the next deadline when no task has work. Calls that
      * block in production (ths_node_stop, ths_join, ths_wait, ths_whereis, ths_call) call it in a loop until what they wait for

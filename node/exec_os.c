@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,6 +61,8 @@ static void *run(void *arg)
 {
     struct thsi_task *task = arg;
 
+    /* Relaxed: who looks before it is there takes the thread for one that is not ready. */
+    atomic_store_explicit(&task->thread, (int)syscall(SYS_gettid), memory_order_relaxed);
     task->main(task);
     return NULL;
 }
@@ -112,6 +115,35 @@ static void wake(struct thsi_exec *exec, _Atomic uint32_t *word)
     (void)syscall(SYS_futex, (void *)word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+static uint64_t cpu_ns(struct thsi_exec *exec, struct thsi_task *task)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    (void)exec;
+    if (pthread_getcpuclockid((pthread_t)task->exec, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return 0;
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+/* "7 (name) R ...": the state follows the last parenthesis. */
+static bool is_ready(struct thsi_exec *exec, struct thsi_task *task)
+{
+    char path[64], line[128];
+    const char *end = NULL;
+    FILE *file;
+
+    (void)exec;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load_explicit(&task->thread, memory_order_relaxed));
+    file = fopen(path, "re");
+    if (!file)
+        return false;
+    if (fgets(line, sizeof line, file))
+        end = strrchr(line, ')');
+    (void)fclose(file);
+    return end && end[1] == ' ' && end[2] == 'R';
+}
+
 static bool barrier(struct thsi_exec *exec)
 {
     (void)exec;
@@ -123,6 +155,6 @@ static bool barrier(struct thsi_exec *exec)
 struct thsi_exec *thsi_exec_os(void)
 {
     static struct thsi_exec exec = { .cpus = count_cpus, .start = start, .join = join, .park = park, .wake = wake,
-                                     .barrier = barrier };
+                                     .barrier = barrier, .cpu_ns = cpu_ns, .is_ready = is_ready };
     return &exec;
 }

@@ -41,7 +41,7 @@ static void silence(struct ths_ctx *ctx, struct thsi_timer *timer)
 /* False: no memory. */
 static bool set(struct ths_ctx *ctx, struct thsi_quiet *quiet)
 {
-    quiet->timer = thsi_timer_start(ctx, quiet->limit_ns, 0, NULL, NULL);
+    quiet->timer = thsi_timer_start(ctx, quiet->limit_ns, NULL, NULL);
     if (!quiet->timer)
         return false;
     quiet->timer->rings = silence;
@@ -110,7 +110,7 @@ ths_timer_id ths_exit_after(struct ths_ctx *ctx, uint64_t ms, enum ths_reason re
     if (!ctx->actor || ms > UINT64_MAX / MS ||
         (reason != THS_REASON_NORMAL && reason != THS_REASON_SHUTDOWN && reason != THS_REASON_CRASHED))
         return (ths_timer_id){ 0 };
-    timer = thsi_timer_start(ctx, ms * MS, 0, &ths_exit_due_type, &due);
+    timer = thsi_timer_start(ctx, ms * MS, &ths_exit_due_type, &due);
     if (!timer)
         return (ths_timer_id){ 0 };
     timer->rings = exit_due;

@@ -189,7 +189,7 @@ static bool keep(struct ths_ctx *ctx, struct thsi_message *message, uint64_t unt
     if (!life)
         return false;
     if (until_ns != UINT64_MAX) {
-        life->drain_timer = thsi_timer_start(ctx, until_ns > now_ns ? until_ns - now_ns : 0, 0, NULL, NULL);
+        life->drain_timer = thsi_timer_start(ctx, until_ns > now_ns ? until_ns - now_ns : 0, NULL, NULL);
         if (!life->drain_timer)
             return false;
     }

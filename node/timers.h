@@ -11,20 +11,22 @@
 struct thsi_timer {
     struct thsi_message message;      /* first: what fires; kind THSI_TIMER */
     struct thsi_timer_entry entry;
-    struct thsi_timer *next, *prev;   /* of the actor */
     struct thsi_seat *home;           /* on whose wheel it was put */
     struct thsi_actor *actor;
-    uint64_t id;                      /* drawn by its actor; nobody is told those of the runtime */
-    uint64_t period_ns;               /* 0: once */
+    uint64_t id;                      /* in the set of its actor */
+    uint64_t period_ns;               /* of one that repeats */
+    uint64_t wall_ms;                 /* of one at a wall time */
     void (*rings)(struct ths_ctx *ctx, struct thsi_timer *timer); /* takes it when it has arrived; NULL: it is a message */
     bool cancelled;                   /* fired before it was cancelled */
     const struct thsi_type_info *info;
     /* the body of the message, aligned to 8, follows */
 };
 
-/* A timer of the running actor. NULL: no memory, or the body is refused. */
-struct thsi_timer *thsi_timer_start(struct ths_ctx *ctx, uint64_t delay_ns, uint64_t period_ns, struct ths_type *type,
-                                    const void *body);
+/* A timer of the running actor, which rings once. NULL: no memory, or the body is refused. */
+struct thsi_timer *thsi_timer_start(struct ths_ctx *ctx, uint64_t delay_ns, struct ths_type *type, const void *body);
+
+/* How long to sleep before the wall clock, which shows @wall_ms now, is looked at again for @until_ms. Pure. */
+uint64_t thsi_timer_wall_wait_ns(uint64_t until_ms, uint64_t wall_ms);
 
 /* Cancel @timer of the running actor; the pointer is dead afterwards. */
 void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer);
@@ -32,7 +34,7 @@ void thsi_timer_cancel(struct ths_ctx *ctx, struct thsi_timer *timer);
 /* Have @timer of the running actor ring at @deadline_ns, which is earlier than it would. One that has fired is on its way. */
 void thsi_timer_hasten(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns);
 
-/* For one with `rings` that has arrived: have it ring again / it is not needed any more (takes it). */
+/* For one with `rings` that has arrived, and was not cancelled since: have it ring again / it is not needed any more (takes it). */
 void thsi_timer_again(struct ths_ctx *ctx, struct thsi_timer *timer, uint64_t deadline_ns);
 void thsi_timer_done(struct ths_ctx *ctx, struct thsi_timer *timer);
 

@@ -83,6 +83,15 @@ static void say(struct thsi_watchdog *watchdog, const struct ths_overrun *overru
 
 /* ---- Looking ---------------------------------------------------------------------------- */
 
+/* Whether its thread only waits for a CPU that other processes have: a stand-in would wait beside it. */
+static bool is_starved(const struct thsi_watchdog *watchdog, struct thsi_worker *worker)
+{
+    struct thsi_exec *exec = watchdog->node->exec;
+
+    return exec->is_ready(exec, &worker->task) &&
+           exec->cpu_ns(exec, &worker->task) - worker->watched_cpu_ns < watchdog->limits[0].slice_ns / 2;
+}
+
 /* A handler overran its slice. */
 static void overran(struct thsi_watchdog *watchdog, struct thsi_worker *worker, uint32_t beat, unsigned verdict)
 {
@@ -90,6 +99,10 @@ static void overran(struct thsi_watchdog *watchdog, struct thsi_worker *worker, 
     struct ths_overrun overrun;
     bool taken_over;
 
+    if (verdict & THSI_WATCH_FIRST && !worker->blocks && is_starved(watchdog, worker)) {
+        worker->watched.overrun = false; /* not yet */
+        return;
+    }
     if (worker->blocks)
         taken_over = false;
     else if (!thsi_crew_take_over(worker, beat, &taken_over))
@@ -120,6 +133,8 @@ static void look_at(void *arg, struct ths_ctx *ctx)
 
     if (verdict & THSI_WATCH_BUSY)
         watchdog->busy = true;
+    if (beat & 1 && !worker->blocks && worker->watched.since_ns == watchdog->now_ns)
+        worker->watched_cpu_ns = watchdog->node->exec->cpu_ns(watchdog->node->exec, &worker->task);
     if (verdict & THSI_WATCH_LONG_TURN) /* relaxed: a hint; a turn that ends early by it costs little */
         atomic_store_explicit(&ctx->budget, 1, memory_order_relaxed);
     if (verdict & THSI_WATCH_OVERRUN)

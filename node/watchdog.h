@@ -1,7 +1,8 @@
 /* Watchdog: a thread that looks whether handlers return. See watch.h for how it judges and crew.h for what it does.
  *
  * It looks twice in each slice while threads of the node work. When they have been asleep for a while it sleeps too, and the first
- * that wakes up wakes it. There is none in the simulator, where no time passes inside a handler. */
+ * that wakes up wakes it. A thread that is late because the system gives it no CPU is not taken for one that blocks. There is
+ * none in the simulator, where no time passes inside a handler. */
 
 #ifndef THSI_NODE_WATCHDOG_H
 #define THSI_NODE_WATCHDOG_H

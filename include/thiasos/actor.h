@@ -169,13 +169,6 @@ struct ths_reply_to {
  * ths_tell. */
 #define ths_reply(ctx, ...) thsp_reply(ctx, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
 
-/* ths_after(ctx, 250, tick, .n = 1): tells the actor itself once, 250 ms from now. ths_every: again and again, at a
- * fixed rate. Both belong to this incarnation: they end with it. Returns 0 when memory is out. */
-#define ths_after(ctx, delay_ms, ...) \
-    thsp_timer(ctx, delay_ms, 0, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
-#define ths_every(ctx, period_ms, ...) \
-    thsp_timer(ctx, period_ms, period_ms, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
-
 #define THSP_TYPE_V(...) (&THSP_CAT2(THSP_HEAD(__VA_ARGS__), _type))
 #define THSP_CAT2(a, b) THSP_CAT2_(a, b)
 #define THSP_CAT2_(a, b) a##b
@@ -185,10 +178,6 @@ struct ths_reply_to {
     _Generic((where), struct ths_node *: thsp_of_node, struct ths_ctx *: thsp_of_ctx)(where)
 
 #endif /* __cplusplus */
-
-/* Cancel a timer of the running actor. After it returned the timer's message is not delivered any more.
- * A timer that fired or was cancelled is ignored. Only from a handler. */
-THS_API void ths_cancel(struct ths_ctx *ctx, ths_timer_id timer);
 
 /* ---- The running actor ------------------------------------------------------------------ */
 
@@ -282,13 +271,13 @@ THS_MUST_CHECK THS_API enum ths_err thsp_try_tell(struct ths_ctx *ctx, ths_ref t
 THS_API ths_ask_id thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,
                             const struct ths_reply_to *reply_to, unsigned timeout_ms);
 THS_API enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *body);
-THS_API ths_timer_id thsp_timer(struct ths_ctx *ctx, uint64_t delay_ms, uint64_t period_ms, struct ths_type *type,
-                                const void *body);
 THS_API void thsp_kill(struct ths_ctx *ctx, ths_ref whom);
 THS_API void thsp_log(struct ths_ctx *ctx, enum ths_log_level level, const char *format, ...) THS_PRINTF(3, 4);
 
 #ifdef __cplusplus
 }
 #endif
+
+#include "thiasos/timer.h" /* timers are a part of it */
 
 #endif /* THIASOS_ACTOR_H */

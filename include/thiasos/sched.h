@@ -12,7 +12,8 @@
  *
  * Any other handler should return within the node's slice (ths_node_options.slice_ms). One that does not is found by a
  * watchdog: it is counted and named in the log with its message, and another thread goes on with all that waited behind it, its
- * worker's timers included; so others are held up for a slice and a half, as a rule. As many threads as the node has workers
+ * worker's timers included; so others are held up for a slice and a half, as a rule (longer where the machine is overloaded: a
+ * thread that only waits for a CPU is left alone). As many threads as the node has workers
  * run actors at any time, those whose handlers overran not counted; there are at most blocking_max of these in excess.
  *
  * A handler of any kind that goes on and on is named again after ths_node_options.stuck_ms, and then each time it has run

@@ -1,10 +1,11 @@
 /* thiasos: actors in C, on one node or many. Include this one; add -lthiasos-cluster to use cluster.h, group.h and sim.h.
  *
  *   message.h     declare messages: THS_MESSAGE
- *   actor.h       behaviours, spawn, tell, ask, reply, timers, links, monitors
+ *   actor.h       behaviours, spawn, tell, ask, reply, links, monitors
  *   become.h      change the behaviour, states, messages put aside
  *   ask.h         answer later, pass a request on, take an ask back
  *   lifecycle.h   messages that the runtime sends
+ *   timer.h       messages to oneself, later
  *   start.h       starts that may fail
  *   stop.h        stop, drain, veto; ends and messages after a time of silence
  *   mailbox.h     what a full mailbox does, urgent messages
@@ -33,6 +34,7 @@
 #include "thiasos/start.h"
 #include "thiasos/stop.h"
 #include "thiasos/supervisor.h"
+#include "thiasos/timer.h"
 
 #define THS_VERSION "0.1.0"
 

@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sched.h>
+#include <stdatomic.h>
+
 #include "tests/lib/puppet.h"
 
 THS_MESSAGE(wait_for, "test.wait_for", 1, u64(delay_ms))
@@ -186,6 +189,66 @@ static void thousand_timers_ring_once_each(void **state)
     assert_int_equal(probe_count(), 1001);
 }
 
+/* A wall clock that the test sets. */
+static struct ths_env set_env;
+static _Atomic int64_t set_by_ms;
+static _Atomic unsigned looks;
+
+static uint64_t set_wall_ms(struct ths_env *env)
+{
+    (void)env;
+    atomic_fetch_add(&looks, 1);
+    return ths_env_os()->wall_ms(ths_env_os()) + (uint64_t)atomic_load(&set_by_ms);
+}
+
+static int set_clock_setup(void **state)
+{
+    probe_reset();
+    atomic_store(&set_by_ms, 0);
+    set_env = *ths_env_os();
+    set_env.wall_ms = set_wall_ms;
+    *state = ths_node_start(&(struct ths_node_options){ .name = "test", .workers = 1, .env = &set_env });
+    return *state ? 0 : -1;
+}
+
+enum { HOUR_MS = 3600000 };
+
+static void sets_one_in_an_hour(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    (void)ths_at_wall(ctx, ths_wall_ms(ctx) + HOUR_MS, word, .text = "rung");
+}
+
+static void wall_clock_that_is_set_forward_rings_its_timers(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", (struct ths_spawn_options){ 0 });
+
+    puppet_do(*state, a, sets_one_in_an_hour, NULL);
+    atomic_store(&set_by_ms, HOUR_MS);
+    assert_noted("a: rung\n");
+}
+
+static void sets_one_soon(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    (void)ths_at_wall(ctx, ths_wall_ms(ctx) + 100, word, .text = "rung");
+    atomic_store(&set_by_ms, -HOUR_MS);
+    atomic_store(&looks, 0);
+}
+
+static void wall_clock_that_is_set_back_holds_its_timers_up(void **state)
+{
+    ths_ref a = puppet_spawn(*state, "a", (struct ths_spawn_options){ 0 });
+
+    puppet_do(*state, a, sets_one_soon, NULL);
+    while (atomic_load(&looks) < 2)
+        (void)sched_yield();
+    puppet_settle(*state, a);
+    assert_int_equal(probe_count(), 0);
+    atomic_store(&set_by_ms, 0);
+    assert_noted("a: rung\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +260,10 @@ int main(void)
         puppet_test(repeated_timer_rings_until_it_is_cancelled),
         puppet_test(timers_end_with_their_actor),
         puppet_test(thousand_timers_ring_once_each),
+        cmocka_unit_test_setup_teardown(wall_clock_that_is_set_forward_rings_its_timers, set_clock_setup,
+                                        puppet_node_teardown),
+        cmocka_unit_test_setup_teardown(wall_clock_that_is_set_back_holds_its_timers_up, set_clock_setup,
+                                        puppet_node_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

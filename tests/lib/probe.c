@@ -121,6 +121,18 @@ void probe_wait(size_t lines)
     }
 }
 
+size_t probe_find(const char *line)
+{
+    size_t at = 0;
+
+    (void)pthread_mutex_lock(&probe.lock);
+    while (at < probe.lines_count && strcmp(probe.lines[at], line) != 0)
+        at++;
+    (void)pthread_mutex_unlock(&probe.lock);
+    assert_in_range(at, 0, probe_count() - 1);
+    return at;
+}
+
 static void compare(const char *expected, bool sorted)
 {
     size_t lines = 0;

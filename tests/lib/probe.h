@@ -32,6 +32,9 @@ void probe_wait(size_t lines);
 /* How many lines there are now. */
 size_t probe_count(void);
 
+/* How many lines stand before the first that is @line; it is there. */
+size_t probe_find(const char *line);
+
 /* Wait for as many lines as @expected has; they must be these, in this order, and no more: "a: x\nb: y\n". */
 void assert_noted(const char *expected);
 
