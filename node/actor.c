@@ -225,6 +225,7 @@ static bool run_first(struct ths_ctx *ctx)
         (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ actor->own_generation },
                                                       thsi_drain_mark_of(actor),
                                                       memory_order_acquire, memory_order_relaxed);
+        thsi_beat(ctx, NULL);
         thsi_actor_end(ctx, THS_REASON_KILLED, "", false);
         return true;
     }

@@ -184,7 +184,8 @@ static void watch(struct thsi_task *task)
 {
     struct thsi_watchdog *watchdog = (struct thsi_watchdog *)task;
     struct thsi_exec *exec = watchdog->node->exec;
-    uint64_t period_ns = watchdog->limits[0].slice_ns / 2;
+    uint64_t slice_ns = watchdog->limits[0].slice_ns, stuck_ns = watchdog->limits[0].stuck_ns;
+    uint64_t period_ns = (slice_ns < stuck_ns ? slice_ns : stuck_ns) / 2;
     unsigned quiet = 0;
 
     while (!must_stop(watchdog)) {

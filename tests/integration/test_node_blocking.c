@@ -7,8 +7,10 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
+#include "node/pool.h"
 #include "tests/lib/puppet.h"
 
 enum { MANY = 8 };
@@ -305,6 +307,77 @@ static void spawn_that_is_refused_gives_its_thread_back(void **state)
     await_threads(node, 0);
 }
 
+static _Atomic bool memory_is_out;
+static struct ths_env poor_env;
+
+static void *memory_that_may_be_out(struct ths_env *env, void *ptr, size_t size)
+{
+    return size > 0 && atomic_load(&memory_is_out) ? NULL : ths_env_os()->memory(env, ptr, size);
+}
+
+static int poor_setup(void **state)
+{
+    atomic_store(&memory_is_out, false);
+    poor_env = *ths_env_os();
+    poor_env.memory = memory_that_may_be_out;
+    return start_with(state, (struct ths_node_options){ .workers = 1, .env = &poor_env });
+}
+
+static void without_memory_for_a_thread_actors_that_may_block_run_on_the_workers(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a;
+
+    if (THSI_POOL_SINGLE)
+        skip(); /* there every message takes memory, too */
+    puppet_settle(node, puppet_spawn(node, "warm", (struct ths_spawn_options){ 0 }));
+    a = ths_spawn(node, sleeper);
+    atomic_store(&memory_is_out, true);
+    assert_err(ths_tell(node, a, say, .text = "heard"), OK);
+    assert_noted("heard 1\n");
+    assert_int_equal(threads(node), 0);
+    atomic_store(&memory_is_out, false);
+    settle(node, a);
+    assert_int_equal(threads(node), 1);
+}
+
+static void own_thread_without_memory_is_refused(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a;
+
+    atomic_store(&memory_is_out, true);
+    assert_err(ths_try_spawn(node, &a, loner, .own_thread = true), NOMEM);
+    atomic_store(&memory_is_out, false);
+    assert_int_equal(threads(node), 0);
+    assert_err(ths_try_spawn(node, &a, loner, .own_thread = true), OK);
+    settle(node, a);
+}
+
+static int impatient_setup(void **state)
+{
+    return start_with(state, (struct ths_node_options){ .workers = 1, .stuck_ms = 2 });
+}
+
+static void handler_that_blocks_for_long_is_listed_but_no_overrun(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref a = ths_spawn(node, sleeper);
+    struct ths_overrun stuck;
+    struct ths_node_stats stats;
+
+    hold_at(node, a, &gates[0]);
+    probe_gate_reached(&gates[0]);
+    while (ths_node_overruns(node, &stuck, 1) == 0)
+        (void)sched_yield();
+    assert_true(ths_ref_equal(stuck.who, a));
+    assert_string_equal(stuck.behaviour, "sleeper");
+    assert_string_equal(stuck.message, "test.wait_here");
+    ths_node_stats(node, &stats);
+    assert_int_equal(stats.overruns, 0);
+    probe_gate_open(&gates[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +392,9 @@ int main(void)
         blocking_test(own_thread_ends_with_its_actor, one_worker_setup),
         blocking_test(own_thread_beyond_the_most_is_refused, narrow_setup),
         blocking_test(spawn_that_is_refused_gives_its_thread_back, one_worker_setup),
+        blocking_test(without_memory_for_a_thread_actors_that_may_block_run_on_the_workers, poor_setup),
+        blocking_test(own_thread_without_memory_is_refused, poor_setup),
+        blocking_test(handler_that_blocks_for_long_is_listed_but_no_overrun, impatient_setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
