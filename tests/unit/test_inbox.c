@@ -34,7 +34,6 @@ static int teardown(void **state)
 {
     struct thsi_message *message, *husk;
 
-    (void)state;
     while ((message = thsi_inbox_take(&inbox, &husk)) != NULL) {
         thsi_message_free(&pool, husk);
         thsi_message_free(&pool, message);
@@ -42,6 +41,7 @@ static int teardown(void **state)
     thsi_inbox_fini(&inbox);
     thsi_pool_fini(&pool);
     thsi_depot_fini(&depot);
+    test_env_assert_clean(*state);
     return 0;
 }
 
@@ -346,6 +346,28 @@ static void options_that_do_not_fit_together_are_invalid(void **state)
     OPEN(state, .capacity = 1); /* for the teardown */
 }
 
+static enum ths_err init_latest(struct test_env *env)
+{
+    return thsi_inbox_init(&inbox, &env->env,
+                           &(struct thsi_inbox_options){ .capacity = 9, .when_full = THS_LATEST_BY_KEY, .key = "symbol" });
+}
+
+static void without_memory_nothing_is_put_in_and_nothing_lost(void **state)
+{
+    struct test_env *env = *state;
+    struct thsi_message *a = make(THSI_TELL, &quote_type, &(struct quote){ "A", 1 }, 0), *dropped;
+
+    TEST_ENV_EACH_FAILURE(env, init_latest(env) == THS_OK) { }
+    TEST_ENV_EACH_FAILURE(env, thsi_inbox_put(&inbox, a, 0, &dropped) == THS_OK)
+    {
+        thsi_inbox_check(&inbox);
+        assert_true(thsi_inbox_is_empty(&inbox));
+        assert_int_equal(inbox.bytes, 0);
+    }
+    assert_string_equal(put_quote("A", 2), "");
+    assert_string_equal(take_all(), "A2 ");
+}
+
 int main(void)
 {
 #define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -365,6 +387,7 @@ int main(void)
         fact(urgent_ones_come_first_and_both_keep_their_order),
         fact(oldest_urgent_one_is_dropped_when_there_is_no_other),
         fact(options_that_do_not_fit_together_are_invalid),
+        fact(without_memory_nothing_is_put_in_and_nothing_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
