@@ -15,6 +15,7 @@ static const struct workload {
     void (*run)(const struct bench_options *options);
 } workloads[] = {
     { "W1 W2 W5 W7 W10 W24", parity_lives },
+    { "W8", parity_trees },
     { "W3 W4 W11 W18 W21 W23", parity_streams },
     { "W6 W9 W12 W13 W14 W15 W25", parity_circles },
     { "W16 W17", parity_asks },

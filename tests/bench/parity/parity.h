@@ -14,6 +14,7 @@ void parity_row(const char *id, uint64_t count, const char *unit, uint64_t took_
 void parity_bytes(const char *id, uint64_t count, const char *unit, double bytes, const char *format, ...) THS_PRINTF(5, 6);
 
 void parity_lives(const struct bench_options *options);    /* W1 W2 W5 W7 W10 W24: actors come and go */
+void parity_trees(const struct bench_options *options);    /* W8: supervision trees */
 void parity_streams(const struct bench_options *options);  /* W3 W4 W11 W18 W21 W23: one receiver */
 void parity_circles(const struct bench_options *options);  /* W6 W9 W12 W13 W14 W15 W25: many receivers */
 void parity_asks(const struct bench_options *options);     /* W16 W17 */
