@@ -299,7 +299,7 @@ static void carry_out(const struct thsi_supervisor_action *action)
         break;
     case THSI_SUPERVISOR_DRAIN:
     case THSI_SUPERVISOR_WAIT:
-        check(!"nothing is spread");
+        check(false); /* nothing is spread */
         break;
     }
 }
