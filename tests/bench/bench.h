@@ -39,6 +39,7 @@ void bench_wait(void);
 void bench_done(void);
 
 void bench_ping_pong(const struct bench_options *options);
+void bench_ping_pong_pinned(const struct bench_options *options);
 void bench_fan_in_4(const struct bench_options *options);
 void bench_ring_503(const struct bench_options *options);
 void bench_spawn_exit(const struct bench_options *options);

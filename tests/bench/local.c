@@ -5,7 +5,9 @@
 THS_MESSAGE(ball, "bench.ball", 1, u64(left))
 THS_MESSAGE(serve, "bench.serve", 1, ref(to), u64(times))
 
-/* ---- ping_pong: a round trip between two actors, ns ------------------------------------- */
+/* ---- ping_pong: a round trip between two actors, ns; pinned: each on a thread of its own -- */
+
+static const char *ping_pong_name;
 
 struct ponger { char none; };
 
@@ -34,7 +36,7 @@ THS_ON(pinger, ball)
     if (msg->left == self->times)
         self->started_ns = bench_now_ns();
     if (msg->left == 0) {
-        bench_report("ping_pong", (double)(bench_now_ns() - self->started_ns) / (double)self->times, "ns");
+        bench_report(ping_pong_name, (double)(bench_now_ns() - self->started_ns) / (double)self->times, "ns");
         bench_done();
     } else {
         ths_tell(ctx, self->to, ball, .left = msg->left - 1);
@@ -43,15 +45,26 @@ THS_ON(pinger, ball)
 
 THS_BEHAVIOUR(pinger, serve, ball)
 
-void bench_ping_pong(const struct bench_options *options)
+static void ping_pong(const struct bench_options *options, const char *name, bool own_threads, uint64_t times)
 {
     struct ths_node *node = bench_node(options, "ping-pong");
-    ths_ref ponger_ref = ths_spawn(node, ponger);
-    ths_ref pinger_ref = ths_spawn(node, pinger);
+    ths_ref ponger_ref = ths_spawn(node, ponger, .own_thread = own_threads);
+    ths_ref pinger_ref = ths_spawn(node, pinger, .own_thread = own_threads);
 
-    ths_tell(node, pinger_ref, serve, .to = ponger_ref, .times = bench_scale(options, 5000000));
+    ping_pong_name = name;
+    ths_tell(node, pinger_ref, serve, .to = ponger_ref, .times = bench_scale(options, times));
     bench_wait();
     ths_node_stop(node, 1000);
+}
+
+void bench_ping_pong(const struct bench_options *options)
+{
+    ping_pong(options, "ping_pong", false, 5000000);
+}
+
+void bench_ping_pong_pinned(const struct bench_options *options)
+{
+    ping_pong(options, "ping_pong_pinned", true, 500000);
 }
 
 /* ---- fan_in_4: four actors send to one, bounded mailbox, messages a second -------------- */
@@ -118,7 +131,7 @@ static void fan_in(const struct bench_options *options, const char *name)
 {
     struct ths_node *node = bench_node(options, "fan-in");
     uint64_t times = bench_scale(options, 20000000) / SENDERS;
-    ths_ref to = ths_spawn(node, sink, .mailbox = 4096);
+    ths_ref to = ths_spawn(node, sink, .mailbox = 1024);
 
     fan_in_name = name;
     ths_tell(node, to, serve, .times = times * SENDERS);

@@ -14,6 +14,7 @@ struct bench {
 
 static const struct bench benches[] = {
     { "ping_pong", bench_ping_pong },
+    { "ping_pong_pinned", bench_ping_pong_pinned },
     { "fan_in_4", bench_fan_in_4 },
     { "ring_503", bench_ring_503 },
     { "spawn_exit", bench_spawn_exit },

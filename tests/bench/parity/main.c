@@ -19,7 +19,7 @@ static const struct workload {
     { "W3 W4 W11 W18 W21 W23", parity_streams },
     { "W6 W9 W12 W13 W14 W15 W25", parity_circles },
     { "W16 W17", parity_asks },
-    { "W20", parity_clocks },
+    { "W19 W20", parity_clocks },
     { "W22", parity_wire },
 };
 enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };

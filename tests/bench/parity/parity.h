@@ -18,7 +18,7 @@ void parity_trees(const struct bench_options *options);    /* W8: supervision tr
 void parity_streams(const struct bench_options *options);  /* W3 W4 W11 W18 W21 W23: one receiver */
 void parity_circles(const struct bench_options *options);  /* W6 W9 W12 W13 W14 W15 W25: many receivers */
 void parity_asks(const struct bench_options *options);     /* W16 W17 */
-void parity_clocks(const struct bench_options *options);   /* W20: timers */
+void parity_clocks(const struct bench_options *options);   /* W19 W20: calls that block, timers */
 void parity_wire(const struct bench_options *options);     /* W22 */
 
 #endif /* THSI_TESTS_BENCH_PARITY_H */
