@@ -14,7 +14,10 @@
  *   lends    the result stays owned by the callee and is valid until the named event
  *
  * Where a function takes `where`, both a `struct ths_node *` (from any thread) and a
- * `struct ths_ctx *` (from a handler, as that actor) are accepted. */
+ * `struct ths_ctx *` (from a handler, as that actor) are accepted. What takes `ctx` alone is for handlers; what takes a
+ * node and waits says "Thread: any but a worker": it is for threads outside of actors, such as that of main.
+ *
+ * A ref may be of an actor on any node. Where a call is for actors of this node alone, its comment says so. */
 
 #ifndef THIASOS_ACTOR_H
 #define THIASOS_ACTOR_H
@@ -50,7 +53,7 @@ struct ths_entry {
 
 /* One behaviour. Made by THS_BEHAVIOUR; lives as long as the program. */
 struct ths_behaviour {
-    const char *name;                /* also the name under which other nodes may start it */
+    const char *name;                /* under which it is started once it is registered (ths_register) */
     size_t state_size;               /* bytes, zeroed at the start of each incarnation */
     const struct ths_entry *entries;
     unsigned entries_count;
@@ -58,7 +61,7 @@ struct ths_behaviour {
     bool blocking;                   /* its handlers may block, see sched.h */
 };
 
-/* The kind of reply an ask wants and who takes it. Made by THS_ON_REPLY. With a NULL type any reply will do, and the handler
+/* The type of reply an ask wants and who takes it. Made by THS_ON_REPLY. With a NULL type any reply will do, and the handler
  * gets a `const struct ths_message *` in place of the struct. */
 struct ths_reply_to {
     ths_reply_handler *handler;
@@ -74,7 +77,7 @@ struct ths_reply_to {
                                          struct behaviour *self __attribute__((unused)),            \
                                          const struct message *msg __attribute__((unused)))
 
-/* THS_BEHAVIOUR(greeter, greet, farewell): the table. struct greeter is the state.
+/* THS_BEHAVIOUR(greeter, greet, farewell): the table, "greeter" by name. struct greeter is the state.
  * The lifecycle messages of lifecycle.h (ths_started, ths_stopping, ths_down, ...) are entries like any other. */
 #define THS_BEHAVIOUR(behaviour, ...) THSP_BEHAVIOUR(false, behaviour, __VA_ARGS__)
 /* The same, and its handlers may block (sched.h). */
@@ -137,13 +140,17 @@ struct ths_reply_to {
 #define THSP_TRY_SPAWN(where, out, behaviour, ...)                                                  \
     thsp_try_spawn(THSP_WHERE(where), &behaviour##_behaviour, &(struct ths_spawn_options){ __VA_ARGS__ }, out)
 
+/* ths_register(node, greeter): let supervisors (supervisor.h) and ths_spawn_at, of this node and of others, start greeter on this
+ * node by its name. Registering twice is registering once. Errors: NAME_TAKEN (by another behaviour), NOMEM. Thread: any. */
 #define ths_register(node, behaviour) thsp_register(node, &behaviour##_behaviour)
 
 /* ---- Messages --------------------------------------------------------------------------- */
 
 /* ths_tell(where, to, greet, .name = "world"): copies the message into the receiver's mailbox. At most once.
- * Returns what is known at once: OK, FULL, GONE, STALE, UNKNOWN_NODE, TOO_BIG, MALFORMED, NOMEM, CLOSED. May be ignored:
- * what was not delivered is counted as a dead letter. For a remote ref OK means "on its way". */
+ * Returns what is known at once: OK, FULL, GONE (also for THS_NOBODY), STALE, UNKNOWN_NODE, TOO_BIG, MALFORMED, NOMEM, CLOSED (it
+ * is draining, or its node stops); for an actor of another node also UNKNOWN_TYPE and TYPE_MISMATCH. May be ignored: what was
+ * not delivered is counted as a dead letter. For an actor of another node OK means "on its way"; what is refused there comes
+ * back as a ths_undelivered (lifecycle.h). */
 #define ths_tell(where, to, ...) \
     thsp_tell(THSP_WHERE(where), to, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
 
@@ -164,7 +171,7 @@ struct ths_reply_to {
     thsp_ask(ctx, to, &message##_type, THSP_LITERAL_TAIL_V(message, __VA_ARGS__), &(reply_to),      \
              THSP_HEAD(__VA_ARGS__))
 
-/* ths_reply(ctx, balance, .amount = 5): answers the request at hand.
+/* ths_reply(ctx, balance, .amount = 5): answers the request at hand. The result may be ignored.
  * Errors: NO_ASK (the message is no request, or was answered), EXPIRED (the asker on this node waits no more), and those of
  * ths_tell. */
 #define ths_reply(ctx, ...) thsp_reply(ctx, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
@@ -229,11 +236,13 @@ THS_API void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id monitor);
 
 #define THS_NAME_SIZE 64 /* longest name with its NUL; names are [A-Za-z0-9_.:/-]+ */
 
-/* Ask for the ref of "name" or "name@node". The answer is a ths_found in @reply_to (NOT_FOUND, TIMEOUT, ...). */
+/* ths_lookup(ctx, "bank", &client_found, 500): ask for the ref of "name" or "name@node". The answer is a ths_found in @reply_to,
+ * made by THS_ON_REPLY(client, client_found, ths_found) and given by its address; or NOT_FOUND, TIMEOUT, ... */
 THS_API void ths_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to *reply_to, unsigned timeout_ms);
 
-/* Start the registered behaviour @behaviour on another node (by name or "" for this one); the answer is a ths_spawned,
- * once it has started; or why not, see start.h. */
+/* Start the behaviour that is registered as @behaviour on the node named @node (or "" for this one); the answer is a ths_spawned,
+ * once it has started; or why not, see start.h. It has none of the options of ths_spawn but the start message: what it wants
+ * to be it says itself, with ths_trap_exits, ths_receive_timeout, ... */
 THS_API void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *behaviour,
                           struct ths_message start, const struct ths_reply_to *reply_to, unsigned timeout_ms);
 
@@ -241,7 +250,7 @@ THS_API void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *beh
 
 struct ths_spawn_options {
     const char *name;          /* copied; NULL: none */
-    struct ths_message start;  /* copied; the first message of each incarnation; kept for restarts */
+    struct ths_message start;  /* copied; the first message after ths_started */
     uint32_t mailbox;          /* data messages it may hold; 0: 1,024 */
     bool link;                 /* with the spawner; only from a handler */
     bool monitor;              /* by the spawner; only from a handler */

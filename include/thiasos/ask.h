@@ -69,7 +69,8 @@ THS_API enum ths_err ths_refuse(struct ths_ctx *ctx, enum ths_err err);
 THS_API enum ths_err ths_refuse_to(struct ths_ctx *ctx, struct ths_asked *asked, enum ths_err err);
 
 /* Pass the request at hand on: @to handles it as if the asker had asked it, with what time is left.
- * Errors: NO_ASK, and those of ths_tell; the asker has then been told. */
+ * Errors: NO_ASK (the message is a tell, which is passed on by telling it, or the request was answered); and those of ths_tell,
+ * of which the asker has then been told. */
 THS_API enum ths_err ths_forward(struct ths_ctx *ctx, ths_ref to);
 
 /* Whether nobody waits any more for the answer to *@asked, or with NULL to the request at hand: its deadline has passed, it

@@ -43,12 +43,13 @@ THS_API int ths_wait(struct ths_node *node, ths_ref ref);
  * NO_ACTOR. A handler uses ths_monitor. Errors: TIMEOUT; for another node's also NOMEM, CLOSED. Thread: any but a worker. */
 THS_API enum ths_err ths_join(struct ths_node *node, ths_ref ref, unsigned timeout_ms, enum ths_reason *reason);
 
-/* The ref of "name" or "name@node", waiting up to @timeout_ms for it to appear; THS_NOBODY after that.
- * Thread: any but a worker. */
+/* The ref of "name" or "name@node", waiting up to @timeout_ms for it to appear; THS_NOBODY after that. An actor has its name
+ * before its start handlers have run. Thread: any but a worker. */
 THS_API ths_ref ths_whereis(struct ths_node *node, const char *name, unsigned timeout_ms);
 
-/* Ask from outside of actors and wait for the answer. @got (may be NULL) borrows the reply and runs on a worker before
- * ths_call returns. Errors: those of an ask. Thread: any but a worker. */
+/* ths_call(node, bank, THS_MSG(get_balance, .account = 7), 500, print_balance, NULL): ask from outside of actors and wait for the
+ * answer. @got (may be NULL) borrows the reply and runs on a worker before ths_call returns; it is not called when there is none.
+ * The reply is of whatever type was sent; reply.type->name tells which. Errors: those of an ask. Thread: any but a worker. */
 THS_API enum ths_err ths_call(struct ths_node *node, ths_ref to, struct ths_message request, unsigned timeout_ms,
                               void (*got)(void *arg, struct ths_message reply), void *arg);
 

@@ -44,8 +44,8 @@ THS_API void ths_probe_on_failure(struct ths_probe *probe, void (*fail)(const ch
 
 /* ---- What comes ------------------------------------------------------------------------- */
 
-/* ths_probe_ignore(probe, tick): messages of this kind are dropped from now on, and those that wait.
- * Errors: INVALID (it ignores 16 kinds already). */
+/* ths_probe_ignore(probe, tick): messages of this type are dropped from now on, and those that wait.
+ * Errors: INVALID (it ignores 16 types already). */
 #define ths_probe_ignore(probe, message) thsp_probe_ignore(probe, &message##_type)
 
 /* ths_probe_expect(probe, 100, greeting): the next message that is not ignored must be a greeting, and be here within
@@ -53,7 +53,7 @@ THS_API void ths_probe_on_failure(struct ths_probe *probe, void (*fail)(const ch
 #define ths_probe_expect(probe, within_ms, message) \
     ((const struct message *)thsp_probe_expect(probe, within_ms, &message##_type))
 
-/* The next one, of whatever kind; its type is NULL when nothing came. */
+/* The next one, of whatever type, which is NULL when nothing came. */
 THS_API struct ths_message ths_probe_expect_any(struct ths_probe *probe, unsigned within_ms);
 
 /* Nothing that is not ignored comes for @for_ms. False: something did (it waits to be expected). */

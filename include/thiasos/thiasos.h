@@ -1,4 +1,5 @@
-/* thiasos: actors in C, on one node or many. Include this one; add -lthiasos-cluster to use cluster.h, group.h and sim.h.
+/* thiasos: actors in C, on one node or many. Include this one; add -lthiasos-cluster to use cluster.h, group.h, sim.h and
+ * testkit.h.
  *
  *   message.h     declare messages: THS_MESSAGE
  *   actor.h       behaviours, spawn, tell, ask, reply, links, monitors
@@ -12,6 +13,7 @@
  *   node.h        start and stop a node, wait for actors
  *   sched.h       handlers that take long
  *   supervisor.h  children that are restarted, here or on other nodes
+ *   crash.h       records of crashes, quarantine, handlers that return errors
  *   cluster.h     join other nodes; members
  *   group.h       process groups that span nodes
  *   sim.h         a cluster in one thread, on virtual time
