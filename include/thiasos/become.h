@@ -12,8 +12,11 @@
  *
  *     ths_spawn(node, door_closed);
  *
- * Each incarnation begins with the behaviour of the spawn. Entries of the lifecycle (ths_stopping, ths_finally, ths_any, ...)
- * count for the behaviour that lists them. The calls are for handlers; all errors are returned, and change nothing. */
+ * Each incarnation begins with the behaviour of the spawn; for a supervisor or ths_spawn_at, that one is registered
+ * (ths_register(node, door_closed), and the child's .behaviour is "door.closed"); the others need not be.
+ *
+ * Entries of the lifecycle (ths_stopping, ths_finally, ths_any, ...) count for the behaviour that lists them.
+ * The calls are for handlers; all errors are returned, and change nothing. */
 
 #ifndef THIASOS_BECOME_H
 #define THIASOS_BECOME_H
@@ -78,12 +81,14 @@ THS_MESSAGE(ths_leave, "ths.leave", 1)
 THS_API enum ths_err thsp_become(struct ths_ctx *ctx, struct ths_behaviour *behaviour);
 
 /* Put the tell or request at hand aside: it is not answered yet, and no message at hand any more. A request keeps its
- * deadline. As many may lie there as the mailbox holds (1,024 if that has options of mailbox.h). What lies there when the
+ * deadline: when that has passed it is dropped once it would be its turn, and counted as EXPIRED. As many may lie there as
+ * the mailbox holds (1,024 if that has options of mailbox.h). What lies there when the
  * incarnation ends is what the next one hears first, or undeliverable when there is none; a drain does not wait for it.
  * Errors: INVALID (no message of an actor is at hand, or it is answered or the start message), FULL, NOMEM. */
 THS_API enum ths_err ths_stash(struct ths_ctx *ctx);
 
-/* All that was put aside comes next, before the mailbox and in the order in which it was put aside. Returns how many. */
+/* All that was put aside comes next, before the mailbox and in the order in which it was put aside. Returns how many, requests
+ * included that nobody waits for any more. */
 THS_API uint32_t ths_unstash(struct ths_ctx *ctx);
 
 #ifdef __cplusplus

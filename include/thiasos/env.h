@@ -23,7 +23,7 @@ enum ths_log_level { THS_LOG_DEBUG, THS_LOG_INFO, THS_LOG_WARN, THS_LOG_ERROR };
 /* One line of the log. All strings are borrowed for the call. */
 struct ths_log_line {
     enum ths_log_level level;
-    uint64_t wall_ms;       /* milliseconds since 1970, for people; no rule depends on it */
+    uint64_t wall_ms;       /* milliseconds since 1970 */
     const char *node;       /* name of the node, or "" */
     const char *component;  /* "peer", "supervisor", "actor", ... */
     const char *text;       /* one line, no newline */
@@ -33,7 +33,8 @@ struct ths_env {
     /* Monotonic nanoseconds since an arbitrary start. */
     uint64_t (*now_ns)(struct ths_env *env);
 
-    /* Milliseconds since 1970. Only for the log and as a hint in boot ids. */
+    /* Milliseconds since 1970, which may be set at any time. For people (the log, crash records), for ths_at_wall, and as a
+     * hint in boot ids; every other time is now_ns. */
     uint64_t (*wall_ms)(struct ths_env *env);
 
     /* Fill @len bytes. Production: the kernel's generator, fit for keys. */

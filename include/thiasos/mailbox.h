@@ -1,17 +1,16 @@
 /* Mailboxes: what a full one does, and which messages come first.
  *
  * A plain mailbox is one queue without a lock that refuses what it has no place for. An actor that is spawned with one of
- * the options below (.when_full, .urgent, .mailbox_bytes) has a queue under a lock instead, which costs its senders some
- * tens of nanoseconds a message, and can do more:
+ * the options below (.when_full, .urgent, .mailbox_bytes) has a queue under a lock instead, which costs its senders a little
+ * more for each message, and can do more:
  *
  *     ths_spawn(node, ticker, .mailbox = 64, .when_full = THS_DROP_OLDEST);
  *     ths_spawn(node, board, .when_full = THS_LATEST_BY_KEY, .key = "symbol");
  *     ths_spawn(node, plant, .urgent = THS_URGENT(alarm, shut_valve), .mailbox_bytes = 1 << 20);
  *
  * The options concern tells and requests, from whatever node. Control signals, replies and timers are neither dropped, nor
- * counted, nor moved. They hold for all incarnations of the actor, but are no options of a supervisor's child or of
- * ths_spawn_at. What a supervised actor is sent between two incarnations is kept for the next one as far as there is
- * room; as long as that fills the mailbox alone, THS_DROP_OLDEST refuses with FULL. */
+ * counted, nor moved. They are options of ths_spawn and its kin on this node; the children of a supervisor and what
+ * ths_spawn_at starts have plain mailboxes (a child's may have another size: .mailbox of struct ths_child). */
 
 #ifndef THIASOS_MAILBOX_H
 #define THIASOS_MAILBOX_H

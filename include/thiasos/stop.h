@@ -7,8 +7,10 @@
  *   ths_kill         (actor.h) at the end of the present handler, ahead of all that waits
  *
  * A stop keeps its place among the signals of its pair. An actor that traps exits gets ths_exited in its place and ends when
- * it likes, unless the stop has force. The end is for good: a supervisor hears of a DOWN and starts a permanent child
- * anew, with another ref. All of it works on actors of other nodes; a deadline is kept by the node of the actor. */
+ * it likes, unless the stop has force. A supervisor that is stopped stops its children in order first. The end is for good, also
+ * of a child: no restart in place follows, but its supervisor starts a permanent one anew, with another ref and after a drain,
+ * too; who wants a child to stay away orders that of its supervisor (supervisor.h). All of it but holds works on actors of
+ * other nodes; a deadline is kept by the node of the actor. */
 
 #ifndef THIASOS_STOP_H
 #define THIASOS_STOP_H

@@ -1,12 +1,16 @@
 /* Supervisor: an actor that starts children, restarts them when they fail, and gives up when that does not help.
  *
  * A child names a registered behaviour, so the same specification starts it here or on another node. A child
- * that fails here is restarted in place: it keeps its ref and mailbox, its incarnation rises. A child that
+ * that fails is restarted in place, on its node: it keeps its ref and mailbox, its incarnation rises. A child that
  * is lost with its node is started on another node that matches `.where`, with a new ref.
  *
  * A child may be a supervisor itself, and a whole tree one literal (THS_CHILDREN). It has started when its children have; it stops
  * them in order when it is stopped; when it gives up, that is a failure which its own supervisor deals with. It is then
  * started anew with the children of its specification: same name, new ref.
+ *
+ * A child has what struct ths_child says, and none of the other options of ths_spawn: no thread of its own, no mailbox that
+ * drops, no .trap_exits, .idle_ms or .held. What can be said from inside its ths_started says: ths_trap_exits,
+ * ths_receive_timeout, ths_quarantine_after. A behaviour that may block (sched.h) may so as a child, too.
  *
  * While it runs, children are added, restarted, stopped, removed and listed; a dynamic supervisor lives by that. */
 
@@ -43,7 +47,7 @@ struct ths_supervisor_options;
 
 struct ths_child {
     const char *name;          /* copied; unique in its supervisor. Local children get it as their name when .named */
-    const char *behaviour;     /* copied; a registered behaviour */
+    const char *behaviour;     /* copied; a behaviour registered there, see ths_register */
     enum ths_restart restart;
     struct ths_message start;  /* copied; kept for restarts */
     const char *where;         /* "role=R": on members with role R; NULL or "": on this node */
@@ -51,7 +55,7 @@ struct ths_child {
     bool named;                /* register the child under its name on its node (only with count <= 1) */
     bool significant;          /* see enum ths_auto_shutdown; not with THS_PERMANENT */
     bool at_most_one;          /* never two at a time; needs leases: refused as UNSUPPORTED so far */
-    uint32_t mailbox;          /* see struct ths_spawn_options */
+    uint32_t mailbox;          /* data messages it may hold; 0: 1,024 */
     unsigned stop_ms;          /* how long it may take to stop; 0: 5,000, for a supervisor what its children may take */
 
     /* A child that is a supervisor, with these children: instead of behaviour, start and where. See THS_CHILDREN. */
@@ -90,6 +94,7 @@ struct ths_supervisor_options {
 #define THSP_SUPERVISE(where, children, ...)                                                        \
     thsp_supervise(THSP_WHERE(where), children, sizeof(children) / sizeof((children)[0]),           \
                    &(struct ths_supervisor_options){ __VA_ARGS__ }, NULL)
+/* As ths_supervise, and says why not: ths_try_supervise(where, &err, children, ...). */
 #define ths_try_supervise(where, err, ...) THSP_TRY_SUPERVISE(where, err, __VA_ARGS__, .thsp_end = 0)
 #define THSP_TRY_SUPERVISE(where, err, children, ...)                                               \
     thsp_supervise(THSP_WHERE(where), children, sizeof(children) / sizeof((children)[0]),           \
