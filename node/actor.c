@@ -35,13 +35,20 @@ bool thsi_actor_glance(struct thsi_actor *actor, struct thsi_glance *glance)
 struct thsi_rare *thsi_actor_rare(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
     if (!actor->rare) {
-        actor->rare = ctx->node->env->memory(ctx->node->env, NULL, sizeof *actor->rare);
+        actor->rare = thsi_pool_get(ctx->pool, sizeof *actor->rare);
         if (actor->rare) {
             memset(actor->rare, 0, sizeof *actor->rare);
             actor->rare->monitors.by_id = true;
         }
     }
     return actor->rare;
+}
+
+void thsi_actor_free_rare(struct ths_ctx *ctx, struct thsi_actor *actor)
+{
+    if (actor->rare)
+        thsi_pool_put(ctx->pool, actor->rare, thsi_pool_class(sizeof *actor->rare)); /* where a block has it lies a field */
+    actor->rare = NULL;
 }
 
 bool thsi_actor_call(struct ths_ctx *ctx, const struct thsi_type_info *info, const void *body)
@@ -82,7 +89,7 @@ void thsi_actor_begin(struct ths_ctx *ctx)
             actor->rare->start = NULL;
         }
     }
-    if ((!ctx->ending || ctx->end_reason != THS_REASON_CRASHED) && !(actor->rare && actor->rare->holds_start))
+    if ((!ctx->ending || !thsi_reason_is_failure(ctx->end_reason)) && !(actor->rare && actor->rare->holds_start))
         thsi_start_answer(ctx, thsi_actor_ref(ctx->node, actor), THS_OK, "");
 }
 

@@ -15,6 +15,7 @@
 #define THSI_NODE_ACTOR_H
 
 #include "node/become.h"
+#include "node/alloc.h"
 #include "node/deadlines.h"
 #include "node/dispatch.h"
 #include "node/held.h"
@@ -126,6 +127,7 @@ struct thsi_rare {
     struct thsi_message *start;       /* start message, kept for restarts */
     struct thsi_traces *traces;       /* of a supervised one; NULL: no memory (crash.h) */
     struct thsi_life *life;           /* NULL: nothing special about its beginning or end (life.h) */
+    struct thsi_heap heap;            /* what its handlers allocated */
     char name[THS_NAME_SIZE];         /* "" none */
     enum ths_reason halted_reason;    /* why the last incarnation ended */
     char halted_text[THS_REASON_TEXT_SIZE];
@@ -171,8 +173,10 @@ void thsi_actor_idle(struct ths_ctx *ctx, struct thsi_actor *actor);
 /* The same for a FREE one: its slot may be given out again. */
 void thsi_actor_release(struct ths_ctx *ctx, struct thsi_actor *actor);
 
-/* The rare part, made on first use; NULL when memory is out. */
+/* The rare part, made on first use; NULL when memory is out. / Give it back, when what hangs from it is freed; NULL is ignored.
+ * Thread: @ctx's; a shared context is entered. */
 struct thsi_rare *thsi_actor_rare(struct ths_ctx *ctx, struct thsi_actor *actor);
+void thsi_actor_free_rare(struct ths_ctx *ctx, struct thsi_actor *actor);
 
 /* Take the oldest message out of the inner queue (given), or NULL. */
 struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor);

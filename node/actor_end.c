@@ -64,7 +64,7 @@ static void answer_at_hand(struct ths_ctx *ctx, enum ths_reason reason)
         return;
     const struct thsi_signal ask = { .kind = THSI_ASK, .from = message->from, .id = thsi_message_ask(message)->id,
                                      .to = thsi_actor_ref(ctx->node, ctx->actor) };
-    thsi_refuse(ctx, &ask, reason == THS_REASON_CRASHED ? THS_CRASHED : THS_GONE);
+    thsi_refuse(ctx, &ask, thsi_reason_is_failure(reason) ? THS_CRASHED : THS_GONE);
     ctx->answered = true;
 }
 
@@ -75,7 +75,7 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
     const struct ths_stopping stopping = { .reason = (uint8_t)reason, .text = text };
     const struct ths_finally finally = { .reason = (uint8_t)reason, .text = text };
 
-    if (reason == THS_REASON_CRASHED) {
+    if (thsi_reason_is_failure(reason)) {
         thsi_count(&ctx->stats->crashed, 1);
         thsi_crash_note(ctx, text);
     }
@@ -87,13 +87,14 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
         actor->dispatch->finally(ctx, actor->state, &finally);
     ctx->ending = false; /* what these two wished is overtaken */
     ctx->veto = THSI_VETO_NONE;
-    thsi_requests_end(ctx, reason == THS_REASON_CRASHED ? THS_CRASHED : THS_GONE);
+    thsi_requests_end(ctx, thsi_reason_is_failure(reason) ? THS_CRASHED : THS_GONE);
     if (actor->hooks & THSI_HOOK_DRAINS)
         thsi_drain_again(ctx); /* for the next incarnation */
     thsi_asks_drop(ctx); /* before the timers: it cancels its own */
     thsi_timers_drop(ctx);
     thsi_quiet_end(ctx);
     thsi_become_end(ctx);
+    thsi_heap_clear(ctx, actor);
     thsi_actor_free_state(ctx, actor);
 }
 
@@ -108,7 +109,6 @@ static void drain_inner(struct ths_ctx *ctx)
 static void free_rare(struct ths_ctx *ctx)
 {
     struct thsi_rare *rare = ctx->actor->rare;
-    struct ths_env *env = ctx->node->env;
 
     if (!rare)
         return;
@@ -117,9 +117,8 @@ static void free_rare(struct ths_ctx *ctx)
     thsi_traces_free(ctx, ctx->actor);
     if (rare->own_thread)
         thsi_own_thread_over(rare->own_thread);
-    thsi_timer_set_fini(&rare->timers, env);
-    (void)env->memory(env, rare, 0);
-    ctx->actor->rare = NULL;
+    thsi_timer_set_fini(&rare->timers, ctx->node->env);
+    thsi_actor_free_rare(ctx, ctx->actor);
 }
 
 /* Nobody hears of this actor again but through a DOWN. */

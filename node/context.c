@@ -36,7 +36,7 @@ uint64_t ths_now_ms(struct ths_ctx *ctx)
 /* The first wish counts, but a failure overrides a stop. */
 static bool wish_end(struct ths_ctx *ctx, enum ths_reason reason)
 {
-    if (!ctx->actor || (ctx->ending && (reason != THS_REASON_CRASHED || ctx->end_reason == THS_REASON_CRASHED)))
+    if (!ctx->actor || (ctx->ending && (!thsi_reason_is_failure(reason) || thsi_reason_is_failure(ctx->end_reason))))
         return false;
     ctx->ending = true;
     ctx->end_reason = reason;

@@ -11,7 +11,7 @@ struct thsi_life *thsi_life_of(struct ths_ctx *ctx, struct thsi_actor *actor)
     if (!rare)
         return NULL;
     if (!rare->life) {
-        rare->life = ctx->node->env->memory(ctx->node->env, NULL, sizeof *rare->life);
+        rare->life = thsi_pool_get(ctx->pool, sizeof *rare->life);
         if (rare->life)
             *rare->life = (struct thsi_life){ .askers = NULL };
     }
@@ -24,7 +24,7 @@ void thsi_life_ended(struct ths_ctx *ctx, ths_ref self, enum ths_reason reason, 
     const struct ths_stopped stopped = { .who = self, .reason = (uint8_t)reason, .text = text };
     struct thsi_signal answer = { .kind = THSI_REPLY, .from = self, .type = &ths_stopped_type, .body = &stopped };
 
-    thsi_start_answer(ctx, self, reason == THS_REASON_CRASHED ? THS_CRASHED : THS_GONE, text);
+    thsi_start_answer(ctx, self, thsi_reason_is_failure(reason) ? THS_CRASHED : THS_GONE, text);
     for (const struct thsi_stop_asker *asker = life ? life->askers : NULL; asker; asker = asker->next) {
         answer.to = asker->from;
         answer.id = asker->id;
@@ -44,7 +44,7 @@ void thsi_life_free(struct ths_ctx *ctx, struct thsi_actor *actor)
         (void)env->memory(env, asker, 0);
     }
     if (life)
-        (void)env->memory(env, life, 0);
+        thsi_pool_put(ctx->pool, life, thsi_pool_class(sizeof *life));
     if (actor->rare)
         actor->rare->life = NULL;
 }

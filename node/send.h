@@ -53,6 +53,12 @@ void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths
 /* The exit reason that stands for @err in a DOWN or EXIT. Pure. */
 enum ths_reason thsi_reason_of(enum ths_err err);
 
+/* Whether an actor that ends so has failed by itself. Pure. */
+static inline bool thsi_reason_is_failure(enum ths_reason reason)
+{
+    return reason == THS_REASON_CRASHED || reason == THS_REASON_QUOTA;
+}
+
 /* Parts of delivery that have no actor as target. ask.c, spawn.c */
 void thsi_answer_lookup(struct ths_ctx *ctx, const struct thsi_signal *signal);
 void thsi_answer_spawn(struct ths_ctx *ctx, const struct thsi_signal *signal);

@@ -24,6 +24,7 @@ struct order {
     uint64_t idle_ms;
     bool held;
     struct thsi_inbox_options inbox; /* capacity 0: a plain mailbox will do */
+    size_t memory_max;
     ths_ref linked, watched_by; /* nobody: none */
     uint64_t monitor;
 };
@@ -36,7 +37,8 @@ static bool has_life(const struct order *order)
 static bool needs_rare(const struct order *order)
 {
     return order->name || order->start.type || !ths_ref_is_nobody(order->supervisor) ||
-           has_life(order) || order->own_thread || !ths_ref_is_nobody(order->linked) || !ths_ref_is_nobody(order->watched_by);
+           has_life(order) || order->own_thread || order->memory_max > 0 || !ths_ref_is_nobody(order->linked) ||
+           !ths_ref_is_nobody(order->watched_by);
 }
 
 /* Everything that takes memory, before anybody can know the actor. On failure the caller gives the slot back. */
@@ -51,6 +53,7 @@ static enum ths_err fill_rare(struct ths_ctx *ctx, struct thsi_actor *actor, con
     rare->child = order->child;
     if (!ths_ref_is_nobody(order->supervisor))
         thsi_traces_begin(ctx, actor);
+    rare->heap.limit = order->memory_max;
     if (has_life(order)) {
         struct thsi_life *life = thsi_life_of(ctx, actor);
 
@@ -96,7 +99,6 @@ static enum ths_err take_name(struct ths_ctx *ctx, struct thsi_actor *actor, con
 /* Undo a spawn that nobody has seen. */
 static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
-    struct ths_env *env = ctx->node->env;
     struct thsi_rare *rare = actor->rare;
     uint32_t flags;
 
@@ -107,8 +109,7 @@ static void give_up(struct ths_ctx *ctx, struct thsi_actor *actor)
         thsi_traces_free(ctx, actor);
         if (rare->own_thread)
             thsi_own_thread_over(rare->own_thread);
-        (void)env->memory(env, rare, 0);
-        actor->rare = NULL;
+        thsi_actor_free_rare(ctx, actor);
     }
     thsi_actor_free_state(ctx, actor);
     /* Relaxed: nobody was given this generation. */
@@ -274,6 +275,7 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
         .idle_ms = options->idle_ms,
         .held = options->held,
         .inbox = inbox_of(options),
+        .memory_max = options->memory_max,
         .waited = waited,
         .start = { .kind = THSI_TELL, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY,
                    .type = options->start.type, .body = options->start.body },

@@ -263,6 +263,7 @@ struct ths_spawn_options {
     ths_key_of *key_of;        /* or the function that finds it */
     struct ths_type *const *urgent; /* THS_URGENT(...); borrowed */
     uint64_t mailbox_bytes;    /* of data messages that wait, as blocks of memory; 0: no bound */
+    size_t memory_max;         /* bytes that it may have by ths_alloc (memory.h); 0: no limit */
     char thsp_end;
 };
 

@@ -20,7 +20,8 @@ extern "C" {
     X(NODE_LOST, 6, "node_lost")    /* its node was declared dead */ \
     X(LEASE_LOST, 7, "lease_lost")  /* its supervisor could not renew it */ \
     X(SIGNAL, 8, "signal")          /* an operating system signal ended its process */ \
-    X(REFUSED, 9, "refused")        /* its node took the link or monitor not: too many, no memory; whether it lives is not known */
+    X(REFUSED, 9, "refused")        /* its node took not the link or monitor; whether it lives is unknown */ \
+    X(QUOTA, 10, "quota")           /* it wanted more memory than it may have; text says more */
 
 enum ths_reason {
 #define X(name, number, text) THS_REASON_##name = (number),

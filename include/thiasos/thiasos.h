@@ -10,6 +10,7 @@
  *   start.h       starts that may fail
  *   stop.h        stop, drain, veto; ends and messages after a time of silence
  *   mailbox.h     what a full mailbox does, urgent messages
+ *   memory.h      memory of actors, with a limit
  *   node.h        start and stop a node, wait for actors
  *   sched.h       handlers that take long
  *   supervisor.h  children that are restarted, here or on other nodes
@@ -31,6 +32,7 @@
 #include "thiasos/group.h"
 #include "thiasos/lifecycle.h"
 #include "thiasos/mailbox.h"
+#include "thiasos/memory.h"
 #include "thiasos/node.h"
 #include "thiasos/sched.h"
 #include "thiasos/start.h"
