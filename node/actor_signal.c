@@ -28,13 +28,21 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
     if (message->counted)
         thsi_count_dead_letter(ctx, err, 1);
     if (message->kind != THSI_TELL) {
-        thsi_refuse(ctx, &signal, err);
+        if (thsi_refuse_with(ctx, message, &signal, err))
+            return;
     } else if (message->from.node != ctx->node->uid && !ths_ref_is_nobody(message->from)) {
         const struct thsi_signal refused = { .kind = THSI_REFUSED, .from = signal.to, .to = message->from, .id = 1,
                                              .err = err };
         (void)thsi_send_signal(ctx, &refused);
     }
     thsi_message_free(ctx->pool, message);
+}
+
+/* Refuse what the message at hand asked for. */
+static void refuse_at_hand(struct ths_ctx *ctx, const struct thsi_signal *asked, enum ths_err err)
+{
+    if (thsi_refuse_with(ctx, ctx->message, asked, err))
+        ctx->message = NULL;
 }
 
 /* ---- Links ------------------------------------------------------------------------------ */
@@ -48,7 +56,7 @@ static void link_asked(struct ths_ctx *ctx, ths_ref from)
         return;
     }
     const struct thsi_signal refused = { .kind = THSI_LINK, .from = from, .to = thsi_actor_ref(ctx->node, ctx->actor) };
-    thsi_refuse(ctx, &refused, err);
+    refuse_at_hand(ctx, &refused, err);
 }
 
 /* Whether its supervisor will see to its end: the node stops, and both are of this node. */
@@ -91,7 +99,7 @@ static void monitor_asked(struct ths_ctx *ctx, ths_ref from, uint64_t id)
     if (err == THS_OK)
         thsi_foreign_note(ctx, from);
     else
-        thsi_refuse(ctx, &monitor, err);
+        refuse_at_hand(ctx, &monitor, err);
 }
 
 void thsi_down(struct ths_ctx *ctx, ths_ref who, uint64_t id, enum ths_reason reason, enum ths_certainty certainty,

@@ -148,10 +148,11 @@ ths_monitor_id ths_monitor(struct ths_ctx *ctx, ths_ref whom)
     if (!thsi_relation_add(ctx, &rare->monitors, whom, monitor.id))
         return (ths_monitor_id){ 0 };
     thsi_foreign_note(ctx, whom);
-    if (ths_ref_is_nobody(whom)) /* nobody has no node that could answer */
-        thsi_refuse(ctx, &monitor, THS_GONE);
-    else
-        (void)thsi_send_signal(ctx, &monitor);
+    /* Nobody has no node that could answer. */
+    if ((ths_ref_is_nobody(whom) ? thsi_refuse(ctx, &monitor, THS_GONE) : thsi_send_signal(ctx, &monitor)) == THS_NOMEM) {
+        (void)thsi_relation_remove(ctx, &rare->monitors, whom, monitor.id);
+        return (ths_monitor_id){ 0 };
+    }
     return (ths_monitor_id){ monitor.id };
 }
 

@@ -78,3 +78,22 @@ enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signa
     *out = message;
     return THS_OK;
 }
+
+struct thsi_message *thsi_message_become(struct thsi_message *message, const struct thsi_signal *signal)
+{
+    struct thsi_control *control = thsi_message_control(message);
+
+    message->type = NULL;
+    message->kind = (uint8_t)signal->kind;
+    message->body_at = 0;
+    message->counted = 0;
+    message->generation = signal->to.generation;
+    message->from = signal->from;
+    control->id = signal->id;
+    control->child = control->incarnation = 0;
+    control->reason = (uint8_t)signal->reason;
+    control->certainty = (uint8_t)signal->certainty;
+    control->err = (uint16_t)signal->err;
+    control->text[0] = '\0';
+    return message;
+}

@@ -68,6 +68,9 @@ static inline void *thsi_message_body(struct thsi_message *message)
 THS_MUST_CHECK enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signal *signal,
                                                 struct thsi_message **out);
 
+/* Make a message of @signal without text and body out of the block of @message (taken), whatever it was. Gives it. */
+struct thsi_message *thsi_message_become(struct thsi_message *message, const struct thsi_signal *signal);
+
 /* The fast path of a tell, for bodies that hold no pointers. Same contract. */
 static inline enum ths_err thsi_message_create_tell(struct thsi_pool *pool, ths_ref from, uint32_t generation,
                                                     struct ths_type *type, const void *body,

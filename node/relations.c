@@ -124,21 +124,5 @@ void thsi_relations_fini(struct thsi_relations *set, struct thsi_pool *pool)
 
 struct thsi_message *thsi_relation_become(struct thsi_relation *relation, const struct thsi_signal *signal)
 {
-    struct thsi_message *message = (struct thsi_message *)relation;
-    struct thsi_control *control;
-
-    message->type = NULL;
-    message->kind = (uint8_t)signal->kind;
-    message->body_at = 0;
-    message->counted = 0;
-    message->generation = signal->to.generation;
-    message->from = signal->from;
-    control = thsi_message_control(message);
-    control->id = signal->id;
-    control->child = control->incarnation = 0;
-    control->reason = (uint8_t)signal->reason;
-    control->certainty = (uint8_t)signal->certainty;
-    control->err = 0;
-    control->text[0] = '\0';
-    return message;
+    return thsi_message_become((struct thsi_message *)relation, signal);
 }

@@ -18,37 +18,56 @@ enum ths_reason thsi_reason_of(enum ths_err err)
     return THS_REASON_NO_ACTOR;
 }
 
-void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths_err err)
+/* False: @signal asked for nothing. */
+static bool answer_of(const struct thsi_signal *signal, enum ths_err err, struct thsi_signal *answer)
 {
-    struct thsi_signal answer = { .from = signal->to, .to = signal->from, .id = signal->id, .err = err,
-                                  .reason = thsi_reason_of(err), .text = ths_err_text(err) };
+    *answer = (struct thsi_signal){ .from = signal->to, .to = signal->from, .id = signal->id, .err = err,
+                                    .reason = thsi_reason_of(err), .text = ths_err_text(err) };
 
-    if (answer.reason == THS_REASON_NODE_LOST || answer.reason == THS_REASON_REFUSED)
-        answer.certainty = THS_ASSUMED;
+    if (answer->reason == THS_REASON_NODE_LOST || answer->reason == THS_REASON_REFUSED)
+        answer->certainty = THS_ASSUMED;
     switch ((int)signal->kind) {
+    case THSI_STOP:
+        if (signal->id == 0)
+            return false;
+        answer->kind = THSI_REPLY;
+        answer->text = NULL;
+        break;
     case THSI_ASK:
     case THSI_LOOKUP:
     case THSI_SPAWN:
-        answer.kind = THSI_REPLY;
-        answer.text = NULL;
-        break;
-    case THSI_STOP:
-        if (signal->id == 0)
-            return; /* it was no question */
-        answer.kind = THSI_REPLY;
-        answer.text = NULL;
+        answer->kind = THSI_REPLY;
+        answer->text = NULL;
         break;
     case THSI_MONITOR:
-        answer.kind = THSI_DOWN;
+        answer->kind = THSI_DOWN;
         break;
     case THSI_LINK:
-        answer.kind = THSI_EXIT;
+        answer->kind = THSI_EXIT;
         break;
     default:
-        return;
+        return false;
     }
-    if (!ths_ref_is_nobody(answer.to))
-        (void)thsi_send_signal(ctx, &answer);
+    return !ths_ref_is_nobody(answer->to);
+}
+
+enum ths_err thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths_err err)
+{
+    struct thsi_signal answer;
+
+    return answer_of(signal, err, &answer) && thsi_send_signal(ctx, &answer) == THS_NOMEM ? THS_NOMEM : THS_OK;
+}
+
+bool thsi_refuse_with(struct ths_ctx *ctx, struct thsi_message *message, const struct thsi_signal *signal, enum ths_err err)
+{
+    struct thsi_signal answer;
+    struct thsi_actor *actor = NULL;
+
+    if (answer_of(signal, err, &answer) && thsi_send_signal(ctx, &answer) == THS_NOMEM && answer.to.node == ctx->node->uid)
+        actor = thsi_actor_find(ctx->node, answer.to, &err);
+    if (actor)
+        thsi_post_signal(ctx, actor, thsi_message_become(message, &answer));
+    return actor != NULL;
 }
 
 static void unreserve(struct thsi_actor *actor)
@@ -146,6 +165,10 @@ static enum ths_err deliver_order(struct ths_ctx *ctx, struct thsi_actor *actor,
     if (err != THS_OK)
         return err;
     err = deliver(ctx, actor, signal);
+    if (err == THS_NOMEM && signal->kind == THSI_KILL && thsi_mailbox_claim(&actor->mailbox)) {
+        thsi_schedule(ctx, actor); /* the mark is all that it needs; one that runs looks at it by itself */
+        err = THS_OK;
+    }
     if (err != THS_OK && signal->kind == THSI_CANCEL)
         thsi_cancels_forget(&ctx->node->cancels, signal->from, signal->id);
     if (err != THS_OK && !ths_ref_is_nobody(guard)) {
@@ -195,8 +218,8 @@ enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *sig
     }
     if (err != THS_OK && signal->kind == THSI_REFUSED) /* of tells whose sender is no actor, or is no more */
         thsi_count_dead_letter(ctx, signal->err, signal->id);
-    else if (err != THS_OK)
-        thsi_refuse(ctx, signal, err);
+    else if (err != THS_OK && thsi_refuse(ctx, signal, err) == THS_NOMEM)
+        err = THS_NOMEM;
     return err;
 }
 

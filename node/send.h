@@ -22,7 +22,8 @@ static inline void thsi_router_end(struct ths_ctx *ctx)
 
 /* Send @signal (borrowed; `from` filled by the caller) to its actor here or through the router. An ASK, LOOKUP, SPAWN,
  * MONITOR or LINK that cannot be delivered is answered, as if by its target; for a TELL and the others the caller learns of it
- * by the result: OK, FULL, GONE, STALE, UNKNOWN_NODE, NODE_LOST, TOO_BIG, MALFORMED, NOMEM, CLOSED; for a REPLY here also
+ * by the result, and of an answer that could not be made by NOMEM: OK, FULL, GONE, STALE, UNKNOWN_NODE, NODE_LOST, TOO_BIG,
+ * MALFORMED, NOMEM, CLOSED; for a REPLY here also
  * EXPIRED, when its ask is not open any more.
  * Thread: @ctx's; a shared context is entered. */
 enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *signal);
@@ -47,8 +48,13 @@ static inline void thsi_post_signal(struct ths_ctx *ctx, struct thsi_actor *acto
         thsi_post(ctx, actor, message);
 }
 
-/* Answer what @signal asked for with @err, as its target would: REPLY, DOWN or EXIT to signal->from. */
-void thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths_err err);
+/* Answer what @signal asked for with @err, as its target would: REPLY, DOWN or EXIT to signal->from. NOMEM: nobody will hear of
+ * it. */
+enum ths_err thsi_refuse(struct ths_ctx *ctx, const struct thsi_signal *signal, enum ths_err err);
+
+/* The same for what @message carried, whose block (taken when it returns true) becomes an answer to an actor of this node when
+ * memory is out. */
+bool thsi_refuse_with(struct ths_ctx *ctx, struct thsi_message *message, const struct thsi_signal *signal, enum ths_err err);
 
 /* The exit reason that stands for @err in a DOWN or EXIT. Pure. */
 enum ths_reason thsi_reason_of(enum ths_err err);
