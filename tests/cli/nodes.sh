@@ -12,6 +12,15 @@ a=$pid a_endpoint=$endpoint a_socket=$socket
 expect 0 '^a\* +up ' members
 expect 0 '^GROUP' groups
 expect 0 ' echo +echo ' actors
+expect 0 ' echo +echo ' actors --behaviour echo --limit 1
+expect 0 ' echo +echo ' actors --name ech --sort queued
+grep -vqE '^REF| echo ' "$work/out" && fail "actors --name ech shows others"
+expect 0 '^REF' actors --behaviour no.such
+[ "$(wc -l <"$work/out")" = 1 ] || fail "actors --behaviour no.such shows some"
+expect 0 '^REF' actors --sort name --limit 1
+[ "$(wc -l <"$work/out")" = 2 ] || fail "actors --limit 1 shows more than one"
+expect_json '"name": "echo"' actors --json --behaviour echo --sort incarnation
+expect_error 2 'queued, incarnation' actors --sort size
 expect 0 "^endpoint +$a_endpoint" info
 expect_json '"state": "up"' members --json
 expect_json '\[' groups --json
