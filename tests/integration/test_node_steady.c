@@ -15,7 +15,7 @@
 
 #define MESSAGES UINT64_C(10000000)
 #define WARM_UP UINT64_C(1000000)
-enum { HOARD = 500, SIZES = 5 }; /* blocks of 64 to 1,024 bytes */
+enum { TIMERS = 8, HOARD = 500, SIZES = 5 }; /* blocks of 64 to 1,024 bytes */
 enum { MILLS = 16, WORKERS = 3, ROUNDS_MAX = 30 };
 
 /* ---- Memory that counts ----------------------------------------------------------------- */
@@ -103,6 +103,12 @@ THS_ON(mill, mill_start)
  * given back by the next hoard. */
 THS_ON(mill, hoard)
 {
+    ths_timer_id timers[TIMERS];
+
+    for (unsigned i = 0; i < TIMERS; i++)
+        timers[i] = ths_after(ctx, 60000, bell);
+    for (unsigned i = 0; i < TIMERS; i++)
+        ths_cancel(ctx, timers[i]);
     for (unsigned i = 0; i < HOARD && self->hoarded; i++)
         for (unsigned size = 0; size < SIZES; size++)
             ths_free(ctx, self->hoarded[i * SIZES + size]);
