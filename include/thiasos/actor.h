@@ -15,7 +15,8 @@
  *
  * Where a function takes `where`, both a `struct ths_node *` (from any thread) and a
  * `struct ths_ctx *` (from a handler, as that actor) are accepted. What takes `ctx` alone is for handlers; what takes a
- * node and waits says "Thread: any but a worker": it is for threads outside of actors, such as that of main.
+ * node and waits says "Thread: any but a worker": it is for threads outside of actors, such as that of main, and not for
+ * handlers, of whatever behaviour.
  *
  * A ref may be of an actor on any node. Where a call is for actors of this node alone, its comment says so. */
 
@@ -149,8 +150,8 @@ struct ths_reply_to {
 /* ths_tell(where, to, greet, .name = "world"): copies the message into the receiver's mailbox. At most once.
  * Returns what is known at once: OK, FULL, GONE (also for THS_NOBODY), STALE, UNKNOWN_NODE, TOO_BIG, MALFORMED, NOMEM, CLOSED (it
  * is draining, or its node stops); for an actor of another node also UNKNOWN_TYPE and TYPE_MISMATCH. May be ignored: what was
- * not delivered is counted as a dead letter. For an actor of another node OK means "on its way"; what is refused there comes
- * back as a ths_undelivered (lifecycle.h). */
+ * not delivered is counted as a dead letter. For an actor of another node OK means "on its way"; what is refused there is
+ * counted here when that is known, and told to the sending actor as a ths_undelivered (lifecycle.h). */
 #define ths_tell(where, to, ...) \
     thsp_tell(THSP_WHERE(where), to, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
 

@@ -83,7 +83,7 @@ THS_API enum ths_err thsp_become(struct ths_ctx *ctx, struct ths_behaviour *beha
 /* Put the tell or request at hand aside: it is not answered yet, and no message at hand any more. A request keeps its
  * deadline: when that has passed it is dropped once it would be its turn, and counted as EXPIRED. As many may lie there as
  * the mailbox holds (1,024 if that has options of mailbox.h). What lies there when the
- * incarnation ends is what the next one hears first, or undeliverable when there is none; a drain does not wait for it.
+ * incarnation ends is what the next one hears first, or dead letters when there is none; a drain does not wait for it.
  * Errors: INVALID (no message of an actor is at hand, or it is answered or the start message), FULL, NOMEM. */
 THS_API enum ths_err ths_stash(struct ths_ctx *ctx);
 

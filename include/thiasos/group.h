@@ -39,7 +39,7 @@ THS_API enum ths_err ths_group_watch(struct ths_ctx *ctx, const char *group);
 THS_MESSAGE(ths_group_change, "ths.group_change", 1, ref(who), boolean(joined), string(group))
 #endif
 
-/* Visit the groups known here: name with scope, members in all, members here. */
+/* Visit the groups known here: name with scope, members in all, members here. Nothing without a cluster. Thread: any. */
 struct ths_group_info {
     const char *name; /* lent for the call */
     size_t members, members_local;

@@ -34,7 +34,8 @@ THS_MESSAGE(ths_stopped, "ths.stopped", 1, ref(who), u8(reason), string(text))
 /* Nothing came for so long: see ths_receive_timeout. */
 THS_MESSAGE(ths_idle, "ths.idle", 1, u64(ms))
 
-/* Tells to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err). */
+/* Tells of this actor to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err). They are
+ * counted as dead letters here, too. */
 THS_MESSAGE(ths_undelivered, "ths.undelivered", 1, ref(to), u32(err), u64(count))
 
 /* Not sent by anybody: a behaviour that lists it takes with its handler whatever no other entry takes, the messages above

@@ -29,7 +29,7 @@ THS_API struct ths_node *ths_node_start(const struct ths_node_options *options);
  * killed; then threads end and memory is freed. NULL is ignored. Thread: any but a worker. */
 THS_API void ths_node_stop(struct ths_node *node, unsigned grace_ms);
 
-/* The node's name. Lends until ths_node_stop. Its uid: the node field of its actors' refs. */
+/* The node's name. Lends until ths_node_stop. Its uid: the node field of its actors' refs. Thread: any. */
 THS_API const char *ths_node_name(const struct ths_node *node);
 THS_API uint64_t ths_node_uid(const struct ths_node *node);
 
@@ -53,7 +53,7 @@ THS_API ths_ref ths_whereis(struct ths_node *node, const char *name, unsigned ti
 THS_API enum ths_err ths_call(struct ths_node *node, ths_ref to, struct ths_message request, unsigned timeout_ms,
                               void (*got)(void *arg, struct ths_message reply), void *arg);
 
-/* Counters of a node since its start. */
+/* Counters of a node since its start. Thread: any. */
 struct ths_node_stats {
     uint64_t actors;                 /* alive now */
     uint64_t spawned, ended, crashed, restarted;
