@@ -243,7 +243,7 @@ THS_API void ths_lookup(struct ths_ctx *ctx, const char *name, const struct ths_
 
 /* Start the behaviour that is registered as @behaviour on the node named @node (or "" for this one); the answer is a ths_spawned,
  * once it has started; or why not, see start.h. It has none of the options of ths_spawn but the start message: what it wants
- * to be it says itself, with ths_trap_exits, ths_receive_timeout, ... */
+ * to be it says itself in its ths_started: ths_trap_exits, ths_receive_timeout, ths_memory_limit. */
 THS_API void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *behaviour,
                           struct ths_message start, const struct ths_reply_to *reply_to, unsigned timeout_ms);
 

@@ -1,6 +1,7 @@
 /* Crashes: handlers that fail, what is known of it, and messages that crash whoever handles them.
  *
- * A handler fails by ths_fail (actor.h), or, written with THS_TRY_ON, by returning an error. The incarnation ends; a supervised
+ * A handler fails by ths_fail (actor.h), by wanting more memory than its actor may have (memory.h), or, written with THS_TRY_ON,
+ * by returning an error. The incarnation ends; a supervised
  * actor is restarted with its ref and mailbox, and without the message at hand, which is set aside: its asker has heard
  * CRASHED.
  *

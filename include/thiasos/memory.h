@@ -3,7 +3,8 @@
  * All of it is released when the incarnation ends, after ths_finally, whatever ends it. An actor may be given a limit:
  * .memory_max when it is spawned, or ths_memory_limit, for children of a supervisor and actors on other nodes in their
  * ths_started. An allocation that would exceed it yields NULL, and the actor ends after its handler with the reason QUOTA, which
- * counts as a crash: the requests it holds are answered CRASHED, and its supervisor restarts it as it would then.
+ * counts as a crash: the requests it holds are answered CRASHED, its supervisor restarts it as it would then, and it is recorded
+ * and may be quarantined as in crash.h.
  *
  * Charged are the bytes asked for; the state, messages and what the runtime keeps for the actor are not. A block belongs to the
  * actor that allocated it: no other may free it, and it is not to be passed on in a message.
@@ -33,7 +34,7 @@ THS_MUST_CHECK THS_API void *ths_realloc(struct ths_ctx *ctx, void *block, size_
 THS_API void ths_free(struct ths_ctx *ctx, void *block);
 
 /* Let the actor have at most @bytes, in all incarnations to come too; 0: as many as there are. What it has beyond that it
- * keeps, but gets no more. Errors: NOMEM. */
+ * keeps, but gets no more. Errors: NOMEM, and the limit is what it was: an actor that must have one calls ths_fail then. */
 THS_MUST_CHECK THS_API enum ths_err ths_memory_limit(struct ths_ctx *ctx, size_t bytes);
 
 /* Bytes that it has now. */

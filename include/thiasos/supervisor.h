@@ -9,8 +9,8 @@
  * started anew with the children of its specification: same name, new ref.
  *
  * A child has what struct ths_child says, and none of the other options of ths_spawn: no thread of its own, no mailbox that
- * drops, no .trap_exits, .idle_ms or .held. What can be said from inside its ths_started says: ths_trap_exits,
- * ths_receive_timeout, ths_quarantine_after. A behaviour that may block (sched.h) may so as a child, too.
+ * drops, no .trap_exits, .idle_ms, .held or .memory_max. Its ths_started may call ths_trap_exits, ths_receive_timeout,
+ * ths_memory_limit and ths_quarantine_after instead. A behaviour that may block (sched.h) may so as a child, too.
  *
  * While it runs, children are added, restarted, stopped, removed and listed; a dynamic supervisor lives by that. */
 
