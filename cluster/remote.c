@@ -332,6 +332,11 @@ static void answer_parked(struct thsi_remote *remote, const struct thsi_envelope
     case THSI_RECORD_SPAWN:
         answer.kind = THSI_REPLY;
         break;
+    case THSI_RECORD_STOP:
+        if (envelope->id == 0)
+            return; /* it was no question */
+        answer.kind = THSI_REPLY;
+        break;
     case THSI_RECORD_MONITOR:
         answer.kind = THSI_DOWN;
         break;

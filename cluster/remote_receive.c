@@ -346,6 +346,8 @@ static enum ths_err receive_signal(struct receiving *at)
     signal.body = body;
     if (signal.kind == THSI_ASK && !signal.type && refused == THS_OK)
         return THS_MALFORMED;
+    if (signal.kind == THSI_REPLY && signal.err == THS_OK && !signal.type && refused == THS_OK)
+        return THS_MALFORMED; /* neither a reply nor an error */
     if (at->envelope.asker_node != 0)
         signal.from.node = at->envelope.asker_node; /* passed on for an asker elsewhere, or here */
     if (refused != THS_OK && signal.kind == THSI_REPLY) {

@@ -93,6 +93,8 @@ void thsi_gather_answered(struct ths_ctx *ctx, struct thsi_ask_entry *entry, enu
     struct thsi_gather *gather = entry->gather;
 
     if (entry == gather->own) {
+        if (gather->left > 0 && err != THS_TIMEOUT)
+            return; /* nobody was asked under this id */
         time_out(ctx, gather, err);
     } else {
         unsigned place = entry->place;

@@ -99,6 +99,17 @@ enum ths_err thsi_holds_take(struct thsi_holds *holds, ths_ref ref, bool *last)
     return err;
 }
 
+void thsi_holds_restore(struct thsi_holds *holds, ths_ref ref)
+{
+    struct thsi_hold *hold;
+
+    (void)pthread_mutex_lock(&holds->lock);
+    hold = find(holds, ref);
+    if (hold)
+        hold->count = 1;
+    (void)pthread_mutex_unlock(&holds->lock);
+}
+
 /* ---- The API ---------------------------------------------------------------------------- */
 
 /* Whether @ref is an actor of this node that lives. */
@@ -130,5 +141,7 @@ enum ths_err thsp_release(struct ths_ctx *ctx, ths_ref ref)
         err = thsi_holds_take(&ctx->node->holds, ref, &last);
     if (err == THS_OK && last)
         err = thsp_stop_actor(ctx, ref, &unheld);
+    if (last && err == THS_NOMEM)
+        thsi_holds_restore(&ctx->node->holds, ref);
     return err;
 }

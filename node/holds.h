@@ -29,5 +29,7 @@ THS_MUST_CHECK enum ths_err thsi_holds_add(struct thsi_holds *holds, ths_ref ref
 
 /* One less. *@last: it was the last. Errors: INVALID (nobody holds it). Thread: any. */
 THS_MUST_CHECK enum ths_err thsi_holds_take(struct thsi_holds *holds, ths_ref ref, bool *last);
+/* The last was taken in vain: it is there again. */
+void thsi_holds_restore(struct thsi_holds *holds, ths_ref ref);
 
 #endif /* THSI_NODE_HOLDS_H */

@@ -87,20 +87,53 @@ static void answer(struct ths_ctx *ctx, ths_ref to, uint64_t id, enum ths_err er
         (void)thsi_send_signal(ctx, &reply);
 }
 
-/* Note who is to hear of the end. */
+static void drop_asker(struct ths_ctx *ctx, struct thsi_stop_asker **at)
+{
+    struct thsi_stop_asker *asker = *at;
+
+    *at = asker->next;
+    (void)ctx->node->env->memory(ctx->node->env, asker, 0);
+}
+
+/* Of another node it is not known. */
+static bool has_given_up(struct ths_ctx *ctx, const struct thsi_stop_asker *asker)
+{
+    return asker->from.node == ctx->node->uid && !thsi_ask_find(&ctx->node->asks, asker->id);
+}
+
+/* Drop those that do not wait any more. Returns where the next one goes. */
+static struct thsi_stop_asker **sift_askers(struct ths_ctx *ctx, struct thsi_life *life, unsigned *count)
+{
+    struct thsi_stop_asker **at = &life->askers;
+
+    *count = 0;
+    while (*at) {
+        if (has_given_up(ctx, *at)) {
+            drop_asker(ctx, at);
+            continue;
+        }
+        ++*count;
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+/* Note who is to hear of the end. When there are too many, the oldest waits in vain: a stop by force is never refused for it. */
 static enum ths_err note_asker(struct ths_ctx *ctx, ths_ref from, uint64_t id)
 {
     struct ths_env *env = ctx->node->env;
     struct thsi_life *life = thsi_life_of(ctx, ctx->actor);
     struct thsi_stop_asker **at, *asker;
-    unsigned count = 0;
+    unsigned count;
 
     if (!life)
         return THS_NOMEM;
-    for (at = &life->askers; *at; at = &(*at)->next)
-        count++;
-    if (count == THSI_STOP_ASKERS_MAX)
-        return THS_TOO_MANY;
+    (void)sift_askers(ctx, life, &count);
+    if (count == THSI_STOP_ASKERS_MAX) {
+        answer(ctx, life->askers->from, life->askers->id, THS_TOO_MANY);
+        drop_asker(ctx, &life->askers);
+    }
+    at = sift_askers(ctx, life, &count);
     asker = env->memory(env, NULL, sizeof *asker);
     if (!asker)
         return THS_NOMEM;
@@ -112,13 +145,11 @@ static enum ths_err note_asker(struct ths_ctx *ctx, ths_ref from, uint64_t id)
 /* The last one noted wants to know no more. */
 static void forget_asker(struct ths_ctx *ctx)
 {
-    struct ths_env *env = ctx->node->env;
     struct thsi_stop_asker **at = &ctx->actor->rare->life->askers;
 
     while ((*at)->next)
         at = &(*at)->next;
-    (void)env->memory(env, *at, 0);
-    *at = NULL;
+    drop_asker(ctx, at);
 }
 
 /* Ask the stopping handler, if the actor has one. Its end will not call it again. */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "tests/lib/puppet.h"
 
@@ -170,11 +171,51 @@ static void end_of_memory_is_survived(void **state)
     assert_true(refusals > 0);
 }
 
+/* ---- Holds ---------------------------------------------------------------------------------- */
+
+/* Take what free blocks the node has for messages of all small sizes. */
+static void use_up(struct ths_node *node, ths_ref whom)
+{
+    static char text[512];
+
+    for (size_t len = 0; len < sizeof text; len += 100) {
+        memset(text, 'x', len);
+        while (ths_tell(node, whom, word, .text = text) == THS_OK) {
+        }
+    }
+}
+
+static void release_without_memory_can_be_tried_again(void **state)
+{
+    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = "scarce", .workers = 2, .env = &scarce });
+    struct probe_gate gate = PROBE_GATE_INIT;
+    ths_ref heap, held;
+
+    (void)state;
+    heap = puppet_spawn(node, "heap", (struct ths_spawn_options){ .mailbox = 1 << 20 });
+    held = puppet_spawn(node, "held", (struct ths_spawn_options){ .held = true });
+    puppet_hold(node, heap, &gate);
+    atomic_store(&for_good, true);
+    atomic_store(&before_failure, 0);
+    atomic_store(&armed, true);
+    use_up(node, heap);
+    assert_err(ths_release(node, held), NOMEM);
+    assert_err(ths_hold(node, held), OK); /* held as before */
+    assert_err(ths_release(node, held), OK);
+    atomic_store(&armed, false);
+    assert_err(ths_release(node, held), OK);
+    assert_ends(node, held, SHUTDOWN);
+    ths_kill(node, heap);
+    probe_gate_open(&gate);
+    ths_node_stop(node, PROBE_LIMIT_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_failed_allocation_is_survived),
         cmocka_unit_test(end_of_memory_is_survived),
+        cmocka_unit_test(release_without_memory_can_be_tried_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,10 +36,59 @@ static void deadline_of_a_stop_is_kept_though_it_waits_behind_a_queue(void **sta
     assert_int_equal(probe_count(), 0);
 }
 
+/* ---- Many that ask ---------------------------------------------------------------------------- */
+
+enum { MANY = 65 }; /* one more than it remembers */
+
+static struct ths_node *present;
+
+static void traps_and_is_silent(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    ths_trap_exits(ctx, true);
+}
+
+static void asks_again_and_again(struct ths_ctx *ctx, struct puppet *self, void *whom)
+{
+    (void)self;
+    for (int i = 0; i < MANY; i++)
+        ths_stop_then(ctx, *(const ths_ref *)whom, puppet_heard, PROBE_LIMIT_MS, .text = "please");
+}
+
+static void those_who_gave_up_keep_nobody_from_stopping_an_actor(void **state)
+{
+    ths_ref stubborn;
+
+    present = *state;
+    stubborn = puppet_spawn(present, "stubborn", PLAIN);
+    puppet_do(present, stubborn, traps_and_is_silent, NULL);
+    for (int i = 0; i < MANY; i++)
+        assert_err(ths_stop_wait(present, stubborn, 1), TIMEOUT);
+    assert_err(ths_stop_wait(present, stubborn, PROBE_LIMIT_MS, .force = true), OK);
+}
+
+static void of_too_many_that_wait_for_an_end_the_first_is_told_so(void **state)
+{
+    ths_ref stubborn, client;
+
+    present = *state;
+    stubborn = puppet_spawn(present, "stubborn", PLAIN);
+    client = puppet_spawn(present, "client", PLAIN);
+    puppet_do(present, stubborn, traps_and_is_silent, NULL);
+    puppet_do(present, client, asks_again_and_again, &stubborn);
+    puppet_settle(present, stubborn);
+    puppet_settle(present, client);
+    assert_int_equal(probe_count(), MANY + 1); /* it was asked so often, and one is told */
+    (void)probe_find("client: heard TOO_MANY"); /* it is there */
+    assert_err(ths_stop_wait(present, stubborn, PROBE_LIMIT_MS, .force = true), OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         puppet_test(deadline_of_a_stop_is_kept_though_it_waits_behind_a_queue),
+        puppet_test(those_who_gave_up_keep_nobody_from_stopping_an_actor),
+        puppet_test(of_too_many_that_wait_for_an_end_the_first_is_told_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@ THS_MESSAGE(end, "requests.end", 1, boolean(crash))
 THS_MESSAGE(try_all, "requests.try_all", 1)
 THS_MESSAGE(desk_start, "requests.desk_start", 1, string(label))
 THS_MESSAGE(handed_over, "requests.handed_over", 1, ref(asker), u64(id))
+THS_MESSAGE(hand_in, "requests.hand_in", 1, ref(asker), u64(id))
+THS_MESSAGE(hand_on, "requests.hand_on", 1, ref(to))
 THS_MESSAGE(hand_over, "requests.hand_over", 1, ref(to))
 
 /* ---- Who is asked ------------------------------------------------------------------------ */
@@ -110,6 +112,14 @@ THS_ON(desk, handed_over)
     self->waiting = (struct ths_asked){ msg->asker, msg->id };
 }
 
+/* Answers what was never asked under this id. */
+THS_ON(desk, hand_in)
+{
+    struct ths_asked made_up = { msg->asker, msg->id };
+
+    (void)ths_reply_to(ctx, &made_up, result, .by = self->label, .text = "not asked");
+}
+
 THS_ON(desk, ths_ask_cancelled)
 {
     probe_note("%s: %s", self->label, msg->id == self->waiting.id && ths_cancelled(ctx, &self->waiting) ? "cancelled" : "?");
@@ -132,7 +142,7 @@ THS_ON(desk, try_all)
     probe_note("ask_cancel %d", ths_ask_cancel(ctx, (ths_ask_id){ 1 }));
 }
 
-THS_BEHAVIOUR(desk, desk_start, try_all, job, finish, end, hand_over, handed_over, ths_ask_cancelled)
+THS_BEHAVIOUR(desk, desk_start, try_all, job, finish, end, hand_over, handed_over, hand_in, ths_ask_cancelled)
 
 /* ---- Who asks ---------------------------------------------------------------------------- */
 
@@ -205,12 +215,17 @@ THS_ON(client, call_off)
     probe_note("called off %d", was_open);
 }
 
+THS_ON(client, hand_on)
+{
+    (void)ths_tell(ctx, msg->to, hand_in, .asker = ths_self(ctx), .id = self->ask.value);
+}
+
 THS_ON(client, end)
 {
     ths_stop(ctx);
 }
 
-THS_BEHAVIOUR(client, errand, errands, call_off, end)
+THS_BEHAVIOUR(client, errand, errands, call_off, hand_on, end)
 
 /* ---- Where they are ---------------------------------------------------------------------- */
 
@@ -606,6 +621,20 @@ static void several_share_one_deadline_and_what_came_before_counts(void **state)
     }
 }
 
+static void reply_to_all_of_several_is_no_result(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_all(DEFERS, LONG_MS, a, b, THS_NOBODY);
+        assert_int_equal(ths_tell(node, asker, hand_on, .to = b), THS_OK);
+        run();
+        assert_noted_in_any_order("a: has it\nb: has it\n");
+        tell_finish(place[1], a);
+        tell_finish(place[2], b);
+        assert_noted_in_any_order("a: has it\nb: has it\na: cancelled 0\nb: cancelled 0\nall 3\n0 OK a\n1 OK b\n2 GONE -\n");
+    }
+}
+
 static void handler_of_any_replies_gets_messages(void **state)
 {
     (void)state;
@@ -700,6 +729,7 @@ int main(void)
         sim_test(those_of_several_that_fail_say_why),
         sim_test(reply_of_another_kind_is_no_result),
         sim_test(several_share_one_deadline_and_what_came_before_counts),
+        sim_test(reply_to_all_of_several_is_no_result),
         sim_test(handler_of_any_replies_gets_messages),
         sim_test(asking_nobody_at_all_is_answered_with_nothing),
         sim_test(too_many_at_once_are_not_asked),

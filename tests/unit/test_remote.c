@@ -371,6 +371,22 @@ static void type_that_was_never_announced_closes_the_link(void **state)
     assert_int_equal(carry(&a, &b, true), THS_MALFORMED);
 }
 
+static void reply_without_a_body_or_an_error_closes_the_link(void **state)
+{
+    const struct thsi_envelope refusal = { .kind = THSI_RECORD_REPLY, .from = { 1, 1 }, .to = { 2, 3 }, .id = 9,
+                                           .err = THS_GONE };
+    const struct thsi_envelope nothing = { .kind = THSI_RECORD_REPLY, .from = { 1, 1 }, .to = { 2, 3 }, .id = 9 };
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &refusal), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(fake_runtime_only(&b.fake)->err, THS_GONE);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &nothing), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_MALFORMED);
+    assert_int_equal(b.fake.count, 1);
+}
+
 static void garbage_closes_the_link(void **state)
 {
     static const uint8_t garbage[] = { 0xc1, 0xff, 0x00, 0x93 };
@@ -531,6 +547,21 @@ static void what_was_parked_too_long_is_answered(void **state)
     assert_int_equal(thsi_remote_parked(a.remote), 0);
 }
 
+static void stop_that_was_parked_too_long_is_answered_to_who_asked(void **state)
+{
+    const struct thsi_signal asked = { .kind = THSI_STOP, .from = alice, .to = bob, .id = 7, .deadline_ns = UINT64_MAX };
+    const struct thsi_signal order = { .kind = THSI_STOP, .from = alice, .to = bob, .deadline_ns = UINT64_MAX };
+
+    (void)state;
+    assert_int_equal(thsi_remote_send(a.remote, &order), THS_OK);
+    assert_int_equal(thsi_remote_send(a.remote, &asked), THS_OK);
+    env.now_ns += THSI_PARKED_NS;
+    assert_true(thsi_remote_expire(a.remote, env.now_ns) == UINT64_MAX);
+    assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REPLY);
+    assert_int_equal(a.fake.delivered[0].signal.err, THS_UNKNOWN_NODE);
+    assert_int_equal(a.fake.delivered[0].signal.id, 7);
+}
+
 static void parking_is_bounded(void **state)
 {
     unsigned parked = 0;
@@ -571,6 +602,7 @@ int main(void)
         TEST(unknown_type_is_answered_and_then_refused_at_the_sender),
         TEST(other_fields_are_answered_and_then_refused_with_both_sides_named),
         TEST(type_that_was_never_announced_closes_the_link),
+        TEST(reply_without_a_body_or_an_error_closes_the_link),
         TEST(garbage_closes_the_link),
         TEST(every_truncation_of_a_frame_is_refused_or_shorter),
         TEST(invalid_body_is_refused_before_it_is_packed),
@@ -581,6 +613,7 @@ int main(void)
         TEST(types_in_use_are_announced_again_on_the_next_link),
         TEST(what_was_parked_leaves_when_the_node_becomes_a_member),
         TEST(what_was_parked_too_long_is_answered),
+        TEST(stop_that_was_parked_too_long_is_answered_to_who_asked),
         TEST(parking_is_bounded),
         TEST(buried_node_is_refused_at_once),
     };
