@@ -184,9 +184,10 @@ void thsi_supervisor_take_order(struct ths_ctx *ctx, struct thsi_supervision *it
     if (!open)
         (void)ths_refuse(ctx, THS_NOMEM); /* it is carried out all the same */
     event.order_id = open ? open->id : UINT32_MAX;
-    if (order->order == THSI_CHILD_ORDER_START && it->members)
-        thsi_supervisor_members_changed(ctx, it);
     thsi_supervisor_decide(ctx, it, event);
+    /* After the order: a step before it would find that what was added has ended, and remove it. */
+    if (order->order == THSI_CHILD_ORDER_START && it->members && it->core.phase != THSI_SUPERVISOR_IS_DONE)
+        thsi_supervisor_members_changed(ctx, it);
 }
 
 void thsi_supervisor_answer(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action)

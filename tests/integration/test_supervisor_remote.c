@@ -375,6 +375,31 @@ static void members_of_this_node_run_here(void **state)
     assert_counters(*state, supervisor, 0, 0, 1);
 }
 
+static void child_of_a_template_with_a_role_can_be_added(void **state)
+{
+    const struct ths_child template[] = { { .name = "w", .behaviour = "puppet", .where = "role=worker" } };
+    ths_ref supervisor, child;
+
+    have_members(*state, ths_node_uid(*state));
+    supervisor = ths_supervise((struct ths_node *)*state, template, .strategy = THS_DYNAMIC);
+    assert_err(ths_child_add_wait(*state, supervisor, &child, PROBE_LIMIT_MS,
+                                  .start = THS_MSG(puppet_start, .label = "d", .notes = PUPPET_NOTES_START)), OK);
+    assert_noted("d: started 1\n");
+}
+
+static void temporary_child_can_be_added_beside_one_with_a_role(void **state)
+{
+    ths_ref supervisor, child;
+
+    have_members(*state, ths_node_uid(*state));
+    supervisor = supervise(*state, 1);
+    assert_noted("w: started 1\n");
+    assert_err(ths_child_add_wait(*state, supervisor, &child, PROBE_LIMIT_MS, .name = "t", .behaviour = "puppet",
+                                  .restart = THS_TEMPORARY,
+                                  .start = THS_MSG(puppet_start, .label = "t", .notes = PUPPET_NOTES_START)), OK);
+    assert_noted("w: started 1\nt: started 1\n");
+}
+
 static void stopping_ends_remote_children_and_does_not_outwait_them(void **state)
 {
     const struct ths_child children[] = {
@@ -411,6 +436,8 @@ int main(void)
         remote_test(start_that_is_refused_is_tried_again),
         remote_test(actor_of_a_start_that_was_given_up_is_ended),
         remote_test(members_of_this_node_run_here),
+        remote_test(child_of_a_template_with_a_role_can_be_added),
+        remote_test(temporary_child_can_be_added_beside_one_with_a_role),
         remote_test(stopping_ends_remote_children_and_does_not_outwait_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
