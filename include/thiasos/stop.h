@@ -81,8 +81,8 @@ THS_API enum ths_err ths_receive_timeout(struct ths_ctx *ctx, uint64_t ms);
 /* An actor spawned with .held lives as long as somebody holds it: the spawner does, until it calls ths_release; ths_hold adds a
  * claim, from any thread, which a ths_release of any thread gives back. With the last one the actor is asked to stop, as
  * by ths_stop_actor. Refs are plain values and hold nothing. Errors: INVALID (not spawned with .held, or released more often
- * than held), CLOSED (ths_hold after the last release), TOO_MANY, GONE, STALE, UNSUPPORTED (an actor of another node), NOMEM (it could not be
- * asked to stop, and is held as before). */
+ * than held), CLOSED (ths_hold after the last release), TOO_MANY, GONE, STALE, UNSUPPORTED (an actor of another node),
+ * NOMEM (it could not be asked to stop, and is held as before). */
 #ifndef __cplusplus
 #define ths_hold(where, whom) thsp_hold(THSP_WHERE(where), whom)
 #define ths_release(where, whom) thsp_release(THSP_WHERE(where), whom)
