@@ -229,7 +229,8 @@ THS_API ths_monitor_id ths_monitor(struct ths_ctx *ctx, ths_ref whom);
 /* After it returned, no ths_down of this monitor is delivered. */
 THS_API void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id monitor);
 
-/* ths_kill(where, ref): the actor ends at the end of its present handler, ahead of its queue, and cannot refuse.
+/* ths_kill(where, ref): the actor ends at the end of its present handler, ahead of its queue, and cannot refuse. A supervisor's
+ * child may be restarted in place, as after a crash.
  * stop.h has the ways that leave it time. */
 #define ths_kill(where, whom) thsp_kill(THSP_WHERE(where), whom)
 

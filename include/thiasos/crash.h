@@ -1,9 +1,8 @@
 /* Crashes: handlers that fail, what is known of it, and messages that crash whoever handles them.
  *
  * A handler fails by ths_fail (actor.h), by wanting more memory than its actor may have (memory.h), or, written with THS_TRY_ON,
- * by returning an error. The incarnation ends; a supervised
- * actor is restarted with its ref and mailbox, and without the message at hand, which is set aside: its asker has heard
- * CRASHED.
+ * by returning an error. The incarnation ends; a supervised actor is restarted with its ref and mailbox, and without the message
+ * at hand, which is set aside: its asker has heard CRASHED.
  *
  * Of each crash there is a record: in the log, and for actors that called ths_watch_crashes as a ths_crashed message. A behaviour
  * that lists ths_state_wanted adds its state in words:

@@ -7,9 +7,11 @@
  *   ths_kill         (actor.h) at the end of the present handler, ahead of all that waits
  *
  * A stop keeps its place among the signals of its pair. An actor that traps exits gets ths_exited in its place and ends when
- * it likes, unless the stop has force. A supervisor that is stopped stops its children in order first. The end is for good, also
- * of a child: no restart in place follows, but its supervisor starts a permanent one anew, with another ref and after a drain,
- * too; who wants a child to stay away orders that of its supervisor (supervisor.h). All of it but holds works on actors of
+ * it likes, unless the stop has force. A supervisor that is stopped stops its children in order first. The end by a stop or
+ * a drain is for good, also of a supervisor's child: no restart in place follows; a permanent child is started anew, with another
+ * ref. A kill, that of a deadline included, ends an incarnation as a crash does: a child that is not temporary is restarted in
+ * place, and who waits for its end has TIMEOUT. To have a child stay away, order that of its supervisor (ths_child_stop_then,
+ * supervisor.h). All of it but holds works on actors of
  * other nodes; a deadline is kept by the node of the actor. */
 
 #ifndef THIASOS_STOP_H
