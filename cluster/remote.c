@@ -23,6 +23,7 @@ struct thsi_remote *thsi_remote_create(struct thsi_runtime *runtime, struct thsi
         return NULL;
     }
     remote->arena.cap = ARENA_FIRST;
+    remote->arena.env = env;
     remote->runtime = runtime;
     remote->frames = frames;
     remote->hooks = *hooks;

@@ -164,6 +164,7 @@ static enum ths_err reserve_arena(struct thsi_remote *remote, size_t room)
     struct thsi_arena *arena = &remote->arena;
     uint8_t *base;
 
+    thsi_arena_release(arena);
     arena->used = 0;
     if (room <= arena->cap)
         return THS_OK;
@@ -182,13 +183,14 @@ static void trim_arena(struct thsi_remote *remote)
     struct ths_env *env = remote->runtime->env;
     uint8_t *base;
 
+    thsi_arena_release(&remote->arena);
     if (remote->arena.cap <= ARENA_KEPT)
         return;
     base = env->memory(env, NULL, ARENA_KEPT);
     if (!base)
         return;
     (void)env->memory(env, remote->arena.base, 0);
-    remote->arena = (struct thsi_arena){ .base = base, .cap = ARENA_KEPT };
+    remote->arena = (struct thsi_arena){ .base = base, .cap = ARENA_KEPT, .env = env };
 }
 
 /* Take the body of the record at hand. *@refused says why it cannot be delivered, though the stream is in order: its

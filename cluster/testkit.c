@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/base/message_table.h"
+#include "node/base/blob.h"
 
 enum { IGNORED_MAX = 16, MAILBOX = 1 << 16, ACT_MS = 60000, END_MS = 60000, TEXT = 512 };
 
@@ -79,6 +79,13 @@ static void arrive(struct ths_ctx *ctx, struct ths_probe *probe, const struct th
     arrival->asked = ths_defer(ctx);
     *probe->last = arrival;
     probe->last = &arrival->next;
+}
+
+static void discard(struct arrival *arrival)
+{
+    if (arrival && arrival->info && arrival->info->has_blobs)
+        thsi_message_release(arrival->info, arrival->body);
+    free(arrival);
 }
 
 static void answered(struct ths_ctx *ctx, void *self, enum ths_err err, const void *reply)
@@ -189,11 +196,11 @@ void ths_probe_destroy(struct ths_probe *probe)
         ths_kill(probe->node, probe->ref);
         (void)ths_join(probe->node, probe->ref, END_MS, NULL);
     }
-    free(probe->hand);
+    discard(probe->hand);
     while (probe->first) {
         struct arrival *next = probe->first->next;
 
-        free(probe->first);
+        discard(probe->first);
         probe->first = next;
     }
     free(probe);
@@ -222,7 +229,7 @@ static struct arrival *next(struct ths_probe *probe, unsigned within_ms)
 {
     struct arrival *arrival;
 
-    free(probe->hand);
+    discard(probe->hand);
     probe->hand = NULL;
     if (!ths_sim_run_until(probe->sim, within_ms, has_come, probe))
         return NULL;
@@ -251,7 +258,7 @@ enum ths_err thsp_probe_ignore(struct ths_probe *probe, struct ths_type *type)
             continue;
         }
         *at = arrival->next;
-        free(arrival);
+        discard(arrival);
     }
     probe->last = at;
     return THS_OK;

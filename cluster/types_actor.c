@@ -14,8 +14,7 @@
 /* ---- The message inside ths_relay --------------------------------------------------------- */
 
 struct unpacked {
-    struct ths_env *env;
-    uint8_t *base;
+    struct thsi_arena arena;
     struct ths_type *type;
     void *body;
 };
@@ -27,27 +26,30 @@ static enum ths_err unpack(struct ths_ctx *ctx, const struct ths_relay *relay, s
     struct thsi_runtime *runtime = ths_node_runtime(ths_node_of(ctx));
     const struct thsi_type_info *info;
     struct thsi_unpacker unpacker;
-    struct thsi_arena arena = { 0 };
+    struct thsi_arena *arena = &out->arena;
     enum ths_err err = thsi_type_find(relay->type, relay->version, relay->fingerprint, &info);
 
-    *out = (struct unpacked){ .env = runtime->env };
+    *out = (struct unpacked){ .arena = { .env = runtime->env } };
     if (relay->to.node != runtime->uid)
         return THS_STALE;
     if (err != THS_OK)
         return err;
-    arena.cap = thsi_schema_room(info, relay->body.len);
-    arena.base = out->base = out->env->memory(out->env, NULL, arena.cap);
-    if (!arena.base)
+    arena->cap = thsi_schema_room(info, relay->body.len);
+    arena->base = runtime->env->memory(runtime->env, NULL, arena->cap);
+    if (!arena->base)
         return THS_NOMEM;
     thsi_unpacker_init(&unpacker, relay->body.data, relay->body.len);
-    err = thsi_schema_unpack(info, &unpacker, &arena, &out->body);
+    err = thsi_schema_unpack(info, &unpacker, arena, &out->body);
     out->type = info->type;
     return err == THS_OK ? thsi_unpack_finish(&unpacker) : err;
 }
 
 static void drop(struct unpacked *unpacked)
 {
-    unpacked->base = unpacked->env->memory(unpacked->env, unpacked->base, 0);
+    struct thsi_arena *arena = &unpacked->arena;
+
+    thsi_arena_release(arena);
+    arena->base = arena->env->memory(arena->env, arena->base, 0);
 }
 
 /* ---- Relay: the actor that waits for one reply -------------------------------------------- */

@@ -1,6 +1,7 @@
 #include "codec/schema.h"
 
 #include "node/base/utf8.h"
+#include "thiasos/blob.h"
 
 #include <assert.h>
 
@@ -30,6 +31,12 @@ static void pack_element(struct thsi_packer *packer, enum ths_kind kind, const v
         const struct ths_bytes *bytes = at;
 
         thsi_pack_bin(packer, bytes->data, bytes->len);
+        break;
+    }
+    case THS_KIND_BLOB: {
+        struct ths_bytes bytes = thsi_blob_bytes(*(struct ths_blob *const *)at);
+
+        thsi_pack_bin(packer, bytes.data, bytes.len);
         break;
     }
     case THS_KIND_REF: thsi_pack_ref(packer, *(const ths_ref *)at); break;
@@ -65,6 +72,43 @@ enum ths_err thsi_schema_pack(const struct thsi_type_info *info, const void *msg
     return thsi_packer_finish(packer);
 }
 
+/* ---- Arena ------------------------------------------------------------------------------ */
+
+void *thsi_arena_allot(struct thsi_arena *arena, size_t size, size_t align)
+{
+    size_t start = (arena->used + align - 1) & ~(align - 1);
+
+    if (start > arena->cap || size > arena->cap - start)
+        return NULL;
+    arena->used = start + size;
+    return arena->base + start;
+}
+
+enum ths_err thsi_arena_blob(struct thsi_arena *arena, uint32_t len, struct ths_blob **blob)
+{
+    *blob = NULL;
+    if (!arena->env)
+        return THS_UNSUPPORTED;
+    if (len == 0)
+        return THS_OK;
+    *blob = thsi_blob_create(arena->env, len);
+    if (!*blob)
+        return THS_NOMEM;
+    (*blob)->next_unpacked = arena->blobs;
+    arena->blobs = *blob;
+    return THS_OK;
+}
+
+void thsi_arena_release(struct thsi_arena *arena)
+{
+    while (arena->blobs) {
+        struct ths_blob *blob = arena->blobs;
+
+        arena->blobs = blob->next_unpacked;
+        ths_blob_release(blob);
+    }
+}
+
 /* ---- Unpack ----------------------------------------------------------------------------- */
 
 /* The reader of one message. Both have sticky errors; the cursor's is the one that is reported. */
@@ -76,15 +120,11 @@ struct reader {
 /* Room in the arena, or NULL and the sticky TOO_BIG. @align is a power of two, at most 8. */
 static void *allot(const struct reader *reader, size_t size, size_t align)
 {
-    struct thsi_arena *arena = reader->arena;
-    size_t start = (arena->used + align - 1) & ~(align - 1);
+    void *room = thsi_arena_allot(reader->arena, size, align);
 
-    if (start > arena->cap || size > arena->cap - start) {
+    if (!room)
         thsi_unpack_fail(reader->unpacker, THS_TOO_BIG);
-        return NULL;
-    }
-    arena->used = start + size;
-    return arena->base + start;
+    return room;
 }
 
 static const char *unpack_string(const struct reader *reader, uint32_t max)
@@ -118,6 +158,22 @@ static struct ths_bytes unpack_bytes(const struct reader *reader, uint32_t max)
     return bytes;
 }
 
+static struct ths_blob *unpack_blob(const struct reader *reader, uint32_t max)
+{
+    uint32_t len;
+    const uint8_t *data = thsi_unpack_bin(reader->unpacker, max, &len);
+    struct ths_blob *blob;
+    enum ths_err err = reader->unpacker->err == THS_OK ? thsi_arena_blob(reader->arena, len, &blob) : THS_OK;
+
+    if (err != THS_OK)
+        thsi_unpack_fail(reader->unpacker, err);
+    if (reader->unpacker->err != THS_OK)
+        return NULL;
+    if (blob)
+        memcpy(blob->data, data, len);
+    return blob;
+}
+
 /* An integer from @min to @max; another is MALFORMED. */
 static int64_t unpack_between(struct thsi_unpacker *unpacker, int64_t min, int64_t max)
 {
@@ -147,6 +203,7 @@ static void unpack_element(const struct reader *reader, const struct thsi_field 
     case THS_KIND_F64: *(double *)at = thsi_unpack_f64(unpacker); break;
     case THS_KIND_STRING: *(const char **)at = unpack_string(reader, field->element_max); break;
     case THS_KIND_BYTES: *(struct ths_bytes *)at = unpack_bytes(reader, field->element_max); break;
+    case THS_KIND_BLOB: *(struct ths_blob **)at = unpack_blob(reader, field->element_max); break;
     case THS_KIND_REF: *(ths_ref *)at = thsi_unpack_ref(unpacker); break;
     case THS_KIND_NONE:
     case THS_KIND_LIST:

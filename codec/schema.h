@@ -10,14 +10,25 @@
 
 #include "codec/pack.h"
 #include "codec/unpack.h"
-#include "node/base/message_table.h"
+#include "node/base/blob.h"
 
 /* Memory of the caller that is handed out upwards and never grows. @base is aligned to 8. */
 struct thsi_arena {
     uint8_t *base;
     size_t cap;
     size_t used;
+    struct ths_env *env;    /* blobs are made of its memory; NULL: a message with blobs is refused as UNSUPPORTED */
+    struct ths_blob *blobs; /* made so far: one reference each, held until thsi_arena_release */
 };
+
+/* Room in the arena, or NULL. @align is a power of two, at most 8. */
+void *thsi_arena_allot(struct thsi_arena *arena, size_t size, size_t align);
+
+/* A blob of @len bytes to be written, held by the arena; *@blob is NULL for 0 bytes. Errors: NOMEM, UNSUPPORTED. */
+THS_MUST_CHECK enum ths_err thsi_arena_blob(struct thsi_arena *arena, uint32_t len, struct ths_blob **blob);
+
+/* Give the references to its blobs back; its messages are not to be read any more. */
+void thsi_arena_release(struct thsi_arena *arena);
 
 /* Append @msg. It was checked before (thsi_message_check): a NULL string is packed as "", bounds are not looked at.
  * Errors: TOO_BIG (the packer's room). Borrows @msg. */
@@ -26,8 +37,9 @@ THS_MUST_CHECK enum ths_err thsi_schema_pack(const struct thsi_type_info *info, 
 
 /* Take one message. *@msg is the struct, at the arena's first free place; it and all it points to lie in the arena.
  * Strings end in NUL, are UTF-8 and hold no other NUL; integers fit their fields.
- * Errors: MALFORMED, TOO_BIG (a bound or the arena). *@msg is then NULL and the arena as it was; what follows
- * in @unpacker is lost. An arena of thsi_schema_room bytes is always enough. */
+ * Its blobs are the arena's: a copy that is to stay counts its own references.
+ * Errors: MALFORMED, TOO_BIG (a bound or the arena), NOMEM and UNSUPPORTED (blobs). *@msg is then NULL and the arena's
+ * bytes as they were; what follows in @unpacker is lost. An arena of thsi_schema_room bytes is always enough. */
 THS_MUST_CHECK enum ths_err thsi_schema_unpack(const struct thsi_type_info *info, struct thsi_unpacker *unpacker,
                                                struct thsi_arena *arena, void **msg);
 

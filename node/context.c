@@ -1,10 +1,12 @@
 /* What a handler may do beside sending: about itself, its log, its timers, its links and monitors. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "node/node.h"
 #include "node/send.h"
 #include "node/timers.h"
+#include "thiasos/blob.h"
 
 struct ths_ctx *thsp_of_node(struct ths_node *node)
 {
@@ -29,6 +31,21 @@ struct ths_node *ths_node_of(struct ths_ctx *ctx)
 uint64_t ths_now_ms(struct ths_ctx *ctx)
 {
     return thsi_now_ns(ctx->node) / 1000000u;
+}
+
+enum ths_err thsp_blob_new(struct ths_ctx *ctx, const void *data, size_t len, struct ths_blob **out)
+{
+    *out = NULL;
+    if (len > THS_MESSAGE_MAX)
+        return THS_TOO_BIG;
+    if (len > 0 && !data)
+        return THS_INVALID;
+    *out = thsi_blob_create(ctx->node->env, (uint32_t)len);
+    if (!*out)
+        return THS_NOMEM;
+    if (len > 0)
+        memcpy((*out)->data, data, len);
+    return THS_OK;
 }
 
 /* ---- Ending itself ---------------------------------------------------------------------- */

@@ -94,7 +94,7 @@ static struct thsi_message *take_urgent(struct thsi_inbox *inbox)
 
 /* ---- Sizes ------------------------------------------------------------------------------- */
 
-/* What the pool takes for it. */
+/* What the pool takes for it, and the blobs it holds, whoever else holds them. */
 static uint64_t bytes_of(struct thsi_message *message)
 {
     uint64_t size = message->body_at, block = 64;
@@ -103,7 +103,10 @@ static uint64_t bytes_of(struct thsi_message *message)
         size += thsi_message_size(message->type, thsi_message_body(message));
     while (block < size && block < 1024)
         block *= 2;
-    return block < size ? size : block;
+    if (block < size)
+        block = size;
+    return message->type && message->type->has_blobs
+               ? block + thsi_message_shared_size(message->type, thsi_message_body(message)) : block;
 }
 
 /* ---- Keys --------------------------------------------------------------------------------- */
@@ -137,6 +140,10 @@ static bool field_key(const struct thsi_field *field, const void *body, struct k
         struct ths_bytes bytes;
 
         memcpy(&bytes, at, sizeof bytes);
+        *key = (struct key){ bytes.data, bytes.len, 0 };
+    } else if (field->kind == THS_KIND_BLOB) {
+        struct ths_bytes bytes = thsi_blob_bytes(*(struct ths_blob *const *)at);
+
         *key = (struct key){ bytes.data, bytes.len, 0 };
     } else {
         *key = (struct key){ at, field->element_size, 0 };

@@ -75,14 +75,25 @@ enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signa
     fill_prefix(message, signal);
     if (info)
         thsi_message_copy(info, (char *)message + body_at, signal->body);
+    if (info && info->has_blobs)
+        message->size_class |= THSI_SIZE_BLOBS;
     *out = message;
     return THS_OK;
+}
+
+static void release_blobs(struct thsi_message *message)
+{
+    if (!(message->size_class & THSI_SIZE_BLOBS))
+        return;
+    thsi_message_release(message->type, thsi_message_body(message));
+    message->size_class &= (uint8_t)~THSI_SIZE_BLOBS;
 }
 
 struct thsi_message *thsi_message_become(struct thsi_message *message, const struct thsi_signal *signal)
 {
     struct thsi_control *control = thsi_message_control(message);
 
+    release_blobs(message);
     message->type = NULL;
     message->kind = (uint8_t)signal->kind;
     message->body_at = 0;
@@ -96,4 +107,10 @@ struct thsi_message *thsi_message_become(struct thsi_message *message, const str
     control->err = (uint16_t)signal->err;
     control->text[0] = '\0';
     return message;
+}
+
+void thsi_message_free_slow(struct thsi_pool *pool, struct thsi_message *message)
+{
+    release_blobs(message);
+    thsi_pool_put(pool, message, message->size_class);
 }

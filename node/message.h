@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#include "node/base/message_table.h"
+#include "node/base/blob.h"
 #include "node/pool.h"
 #include "node/signal.h"
 
@@ -20,11 +20,14 @@ enum {
     THSI_TOKEN = 66     /* stands for what waits in the inbox (inboxes.h) */
 };
 
+/* Beside the size class of a message that holds references to blobs. */
+enum { THSI_SIZE_BLOBS = 128 };
+
 struct thsi_message {
     _Atomic(struct thsi_message *) next; /* mailbox or inner queue; first, so that an actor can embed a stub */
     const struct thsi_type_info *type;    /* of the body, NULL: none */
     uint8_t kind;
-    uint8_t size_class;
+    uint8_t size_class;                  /* and THSI_SIZE_BLOBS */
     uint8_t body_at;                     /* offset of the body from the block's start */
     uint8_t counted;                     /* 1: takes a place in the mailbox's capacity */
     uint32_t generation;                 /* of the actor it was meant for */
@@ -98,10 +101,16 @@ static inline enum ths_err thsi_message_create_tell(struct thsi_pool *pool, ths_
     return THS_OK;
 }
 
-/* Thread: the pool's. NULL is ignored. */
+void thsi_message_free_slow(struct thsi_pool *pool, struct thsi_message *message);
+
+/* Gives the references of its blobs back. Thread: the pool's. NULL is ignored. */
 static inline void thsi_message_free(struct thsi_pool *pool, struct thsi_message *message)
 {
-    if (message)
+    if (!message)
+        return;
+    if (message->size_class >= THSI_POOL_CLASSES) /* the same test as that of the pool, which falls away here */
+        thsi_message_free_slow(pool, message);
+    else
         thsi_pool_put(pool, message, message->size_class);
 }
 

@@ -17,7 +17,7 @@
 
 enum {
     THSI_POOL_CLASSES = 5,       /* 64, 128, 256, 512, 1,024 bytes */
-    THSI_POOL_LARGE = 255,       /* size class of a block allocated by itself */
+    THSI_POOL_LARGE = 127,       /* size class of a block allocated by itself; the bit above it is for the block's owner */
     THSI_POOL_MAGAZINE = 256,    /* blocks that move at once */
     THSI_POOL_CLASS_OFFSET = 17  /* where a block keeps its class: thsi_message.size_class */
 };

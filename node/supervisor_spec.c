@@ -2,7 +2,7 @@
 
 #include "node/supervisor_actor.h"
 
-#include "node/base/message_table.h"
+#include "node/base/blob.h"
 #include "node/names.h"
 
 #include <stdarg.h>
@@ -115,6 +115,10 @@ enum ths_err thsi_child_copy_start(struct ths_env *env, struct ths_message from,
 
 void thsi_child_free_start(struct ths_env *env, struct ths_message *start)
 {
+    const struct thsi_type_info *info = start->type ? thsi_type_intern(start->type) : NULL;
+
+    if (info && info->has_blobs)
+        thsi_message_release(info, start->body);
     (void)env->memory(env, (void *)(uintptr_t)start->body, 0);
     *start = (struct ths_message){ NULL, NULL };
 }

@@ -25,6 +25,8 @@ static struct thsi_timer *timer_of(struct thsi_timer_entry *entry)
 
 static void free_timer(struct ths_ctx *ctx, struct thsi_timer *timer)
 {
+    if (timer->info && timer->info->has_blobs)
+        thsi_message_release(timer->info, thsi_timer_body(timer));
     thsi_pool_put(ctx->pool, timer, timer->message.size_class);
 }
 

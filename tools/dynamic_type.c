@@ -27,6 +27,7 @@ static struct shape element_shape(uint8_t kind)
     case THS_KIND_F64: return (struct shape){ sizeof(double), _Alignof(double) };
     case THS_KIND_STRING: return (struct shape){ sizeof(char *), _Alignof(char *) };
     case THS_KIND_BYTES: return (struct shape){ sizeof(struct ths_bytes), _Alignof(struct ths_bytes) };
+    case THS_KIND_BLOB: return (struct shape){ sizeof(struct ths_blob *), _Alignof(struct ths_blob *) };
     case THS_KIND_REF: return (struct shape){ sizeof(ths_ref), _Alignof(ths_ref) };
     default: return (struct shape){ 0, 1 };
     }
@@ -51,7 +52,7 @@ static uint32_t place(struct ths_field *field, uint32_t used, uint32_t *align)
     struct shape element = element_shape((uint8_t)(is_list || is_opt ? field->element : field->kind));
     struct shape shape = element;
 
-    if (element.size == 0)
+    if (element.size == 0 || ((is_list || is_opt) && field->element == THS_KIND_BLOB))
         return 0;
     if (is_list)
         shape = (struct shape){ sizeof(struct listed), _Alignof(struct listed) };
@@ -155,7 +156,7 @@ static const char *kind_text(enum ths_kind kind)
         [THS_KIND_I16] = "i16",         [THS_KIND_I32] = "i32",       [THS_KIND_I64] = "i64",
         [THS_KIND_F32] = "f32",         [THS_KIND_F64] = "f64",       [THS_KIND_STRING] = "string",
         [THS_KIND_BYTES] = "bytes",     [THS_KIND_REF] = "ref",       [THS_KIND_LIST] = "list",
-        [THS_KIND_OPT] = "opt",
+        [THS_KIND_OPT] = "opt",         [THS_KIND_BLOB] = "blob",
     };
 
     return texts[kind];

@@ -115,7 +115,7 @@ static int refuse_words(const struct sending *sending, const char *error)
 /* The words, read by the type, packed into sending->body. */
 static int pack_words(struct sending *sending, int words_count, char *const *words)
 {
-    struct thsi_arena arena = { .cap = 8u << 20 };
+    struct thsi_arena arena = { .cap = 8u << 20, .env = ths_env_os() };
     char error[THSI_JSON_ERROR_SIZE] = "";
     struct thsi_packer packer;
     void *msg = NULL;
@@ -136,6 +136,7 @@ static int pack_words(struct sending *sending, int words_count, char *const *wor
         sending->body_len = packer.len;
     }
     json_decref(object);
+    thsi_arena_release(&arena);
     free(arena.base);
     return err == THS_OK ? THSI_EXIT_OK : refuse_words(sending, *error ? error : ths_err_text(err));
 }
@@ -167,7 +168,7 @@ static bool print_message_json(const struct thsi_type_info *info, const void *ms
 static int print_body(const struct sending *sending, const struct thsi_type_info *info, const uint8_t *body,
                       size_t body_len)
 {
-    struct thsi_arena arena = { .cap = thsi_schema_room(info, body_len) };
+    struct thsi_arena arena = { .cap = thsi_schema_room(info, body_len), .env = ths_env_os() };
     struct thsi_unpacker unpacker;
     void *msg;
     enum ths_err err;
@@ -177,6 +178,7 @@ static int print_body(const struct sending *sending, const struct thsi_type_info
     err = arena.base ? thsi_schema_unpack(info, &unpacker, &arena, &msg) : THS_NOMEM;
     if (err == THS_OK && !(sending->options->json ? print_message_json(info, msg) : print_message(info, msg)))
         err = THS_NOMEM;
+    thsi_arena_release(&arena);
     free(arena.base);
     if (err == THS_OK)
         return THSI_EXIT_OK;

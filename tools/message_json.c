@@ -26,18 +26,18 @@ static json_t *json_of_real(double value)
     return json_string(isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
 }
 
-static json_t *json_of_bytes(const struct ths_bytes *bytes)
+static json_t *json_of_bytes(struct ths_bytes bytes)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t len = (size_t)bytes->len * 2;
+    size_t len = (size_t)bytes.len * 2;
     char *hex = malloc(len + 1);
     json_t *text;
 
     if (!hex)
         return NULL;
-    for (uint32_t i = 0; i < bytes->len; i++) {
-        hex[2 * i] = digits[bytes->data[i] >> 4];
-        hex[2 * i + 1] = digits[bytes->data[i] & 0x0f];
+    for (uint32_t i = 0; i < bytes.len; i++) {
+        hex[2 * i] = digits[bytes.data[i] >> 4];
+        hex[2 * i + 1] = digits[bytes.data[i] & 0x0f];
     }
     text = json_stringn(hex, len);
     free(hex);
@@ -66,7 +66,8 @@ static json_t *json_of_element(enum ths_kind kind, const void *at)
     case THS_KIND_F32: return json_of_real((double)*(const float *)at);
     case THS_KIND_F64: return json_of_real(*(const double *)at);
     case THS_KIND_STRING: return json_string(*(const char *const *)at ? *(const char *const *)at : "");
-    case THS_KIND_BYTES: return json_of_bytes(at);
+    case THS_KIND_BYTES: return json_of_bytes(*(const struct ths_bytes *)at);
+    case THS_KIND_BLOB: return json_of_bytes(thsi_blob_bytes(*(struct ths_blob *const *)at));
     case THS_KIND_REF: return json_of_ref(*(const ths_ref *)at);
     case THS_KIND_NONE:
     case THS_KIND_LIST:
@@ -165,7 +166,8 @@ static json_t *json_of_nothing(const struct thsi_field *field)
     switch (field->element) {
     case THS_KIND_BOOLEAN: return json_false();
     case THS_KIND_STRING:
-    case THS_KIND_BYTES: return json_string("");
+    case THS_KIND_BYTES:
+    case THS_KIND_BLOB: return json_string("");
     case THS_KIND_REF: return json_string(NOBODY);
     default: return json_integer(0);
     }

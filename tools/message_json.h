@@ -1,7 +1,7 @@
 /* Messages as JSON, and from the words of a command line.
  *
- * A message is an object of its fields: numbers, booleans, strings, arrays for lists, null for an absent opt. Bytes are
- * hex strings and refs their text form, "nobody" for the ref of nobody. Unsigned integers above 2^63-1, which JSON's
+ * A message is an object of its fields: numbers, booleans, strings, arrays for lists, null for an absent opt. Bytes and
+ * blobs are hex strings and refs their text form, "nobody" for the ref of nobody. Unsigned integers above 2^63-1, which JSON's
  * readers do not hold, are strings of digits; any integer may be given as such a string. A number that JSON does not
  * have is the string "nan", "inf" or "-inf". */
 
@@ -23,7 +23,8 @@ json_t *thsi_json_from_message(const struct thsi_type_info *info, const void *ms
 /* The message of @object, laid out in @arena like one that came from the wire. Every field must be there except opts,
  * and no other. Borrows @object.
  * Errors: INVALID (unknown or missing field, wrong type, number out of range), TOO_BIG (a field's bound, or the arena),
- * MALFORMED (not hex, not a ref). @error then holds a sentence that names the field. */
+ * MALFORMED (not hex, not a ref), NOMEM and UNSUPPORTED (blobs, see struct thsi_arena). @error then holds a sentence that
+ * names the field. */
 THS_MUST_CHECK enum ths_err thsi_json_to_message(const struct thsi_type_info *info, const json_t *object,
                                                  struct thsi_arena *arena, void **msg,
                                                  char error[THSI_JSON_ERROR_SIZE]);

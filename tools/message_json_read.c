@@ -38,17 +38,6 @@ static enum ths_err refuse_field(const struct reader *reader, enum ths_err err, 
     return refuse(reader->error, err, "field '%s': %s", reader->field->name, why);
 }
 
-/* Room in the arena, or NULL. @align is a power of two, at most 8. */
-static void *allot(struct thsi_arena *arena, size_t size, size_t align)
-{
-    size_t start = (arena->used + align - 1) & ~(align - 1);
-
-    if (start > arena->cap || size > arena->cap - start)
-        return NULL;
-    arena->used = start + size;
-    return arena->base + start;
-}
-
 /* Digits without anything around them, for integers beyond JSON's. */
 static bool parse_u64(const char *text, uint64_t *value)
 {
@@ -119,7 +108,7 @@ static enum ths_err read_string(const struct reader *reader, const json_t *value
         return refuse_field(reader, THS_TOO_BIG, "the string is longer than its bound");
     if (!thsi_utf8_valid(json_string_value(value), len))
         return refuse_field(reader, THS_MALFORMED, "the string holds a NUL or is not UTF-8");
-    copy = allot(reader->arena, len + 1, 1);
+    copy = thsi_arena_allot(reader->arena, len + 1, 1);
     if (!copy)
         return refuse_field(reader, THS_TOO_BIG, "the message is too long");
     memcpy(copy, json_string_value(value), len + 1);
@@ -137,29 +126,57 @@ static int hex_digit(char digit)
     return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
-static enum ths_err read_bytes(const struct reader *reader, const json_t *value, struct ths_bytes *out)
+/* How many bytes the hex digits of @value stand for. */
+static enum ths_err measure_hex(const struct reader *reader, const json_t *value, uint32_t *len)
 {
-    const char *hex = json_string_value(value);
-    size_t len = json_string_length(value);
-    uint8_t *copy;
+    size_t digits = json_string_length(value);
 
-    if (!json_is_string(value) || len % 2 != 0)
+    if (!json_is_string(value) || digits % 2 != 0)
         return refuse_field(reader, THS_MALFORMED, "wants a string of pairs of hex digits");
-    if (len / 2 > reader->field->element_max)
+    if (digits / 2 > reader->field->element_max)
         return refuse_field(reader, THS_TOO_BIG, "there are more bytes than its bound");
-    copy = allot(reader->arena, len / 2, 1);
-    if (!copy)
-        return refuse_field(reader, THS_TOO_BIG, "the message is too long");
-    for (size_t i = 0; i < len / 2; i++) {
+    *len = (uint32_t)(digits / 2);
+    return THS_OK;
+}
+
+static enum ths_err read_hex(const struct reader *reader, const char *hex, uint32_t len, uint8_t *out)
+{
+    for (size_t i = 0; i < len; i++) {
         int high = hex_digit(hex[2 * i]);
         int low = hex_digit(hex[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return refuse_field(reader, THS_MALFORMED, "wants hex digits");
-        copy[i] = (uint8_t)(high * 16 + low);
+        out[i] = (uint8_t)(high * 16 + low);
     }
-    *out = (struct ths_bytes){ copy, (uint32_t)(len / 2) };
     return THS_OK;
+}
+
+static enum ths_err read_bytes(const struct reader *reader, const json_t *value, struct ths_bytes *out)
+{
+    uint32_t len;
+    enum ths_err err = measure_hex(reader, value, &len);
+    uint8_t *copy = err == THS_OK ? thsi_arena_allot(reader->arena, len, 1) : NULL;
+
+    if (err != THS_OK)
+        return err;
+    if (!copy)
+        return refuse_field(reader, THS_TOO_BIG, "the message is too long");
+    *out = (struct ths_bytes){ copy, len };
+    return read_hex(reader, json_string_value(value), len, copy);
+}
+
+static enum ths_err read_blob(const struct reader *reader, const json_t *value, struct ths_blob **out)
+{
+    uint32_t len;
+    enum ths_err err = measure_hex(reader, value, &len);
+
+    if (err != THS_OK)
+        return err;
+    err = thsi_arena_blob(reader->arena, len, out);
+    if (err != THS_OK)
+        return refuse_field(reader, err, ths_err_text(err));
+    return *out ? read_hex(reader, json_string_value(value), len, (*out)->data) : THS_OK;
 }
 
 static enum ths_err read_ref(const struct reader *reader, const json_t *value, ths_ref *out)
@@ -243,6 +260,7 @@ static enum ths_err read_element(const struct reader *reader, const json_t *valu
     case THS_KIND_F64: return read_float(reader, value, at);
     case THS_KIND_STRING: return read_string(reader, value, at);
     case THS_KIND_BYTES: return read_bytes(reader, value, at);
+    case THS_KIND_BLOB: return read_blob(reader, value, at);
     case THS_KIND_REF: return read_ref(reader, value, at);
     case THS_KIND_NONE:
     case THS_KIND_LIST:
@@ -265,7 +283,7 @@ static enum ths_err read_list(const struct reader *reader, const json_t *value, 
         return refuse_field(reader, THS_TOO_BIG, "there are more items than its bound");
     if (count == 0)
         return THS_OK;
-    items = allot(reader->arena, count * field->element_size, 8);
+    items = thsi_arena_allot(reader->arena, count * field->element_size, 8);
     if (!items)
         return refuse_field(reader, THS_TOO_BIG, "the message is too long");
     for (size_t i = 0; i < count && err == THS_OK; i++)
@@ -319,7 +337,7 @@ enum ths_err thsi_json_to_message(const struct thsi_type_info *info, const json_
     struct reader reader = { .arena = arena, .error = error };
     size_t used_before = arena->used;
     enum ths_err err = refuse_unknown_fields(info, object, error);
-    uint8_t *body = err == THS_OK ? allot(arena, info->size, 8) : NULL;
+    uint8_t *body = err == THS_OK ? thsi_arena_allot(arena, info->size, 8) : NULL;
 
     *msg = NULL;
     if (err == THS_OK && !body)

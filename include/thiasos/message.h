@@ -11,11 +11,12 @@
  *   boolean(x) u8(x) u16(x) u32(x) u64(x) i8(x) i16(x) i32(x) i64(x) f32(x) f64(x)    the C type of that width
  *   string(x)    const char *x                                   NUL-terminated UTF-8; NULL is sent as ""
  *   bytes(x)     struct ths_bytes x                              { data, len }
+ *   blob(x)      struct ths_blob *x                              bytes that are shared, see blob.h
  *   ref(x)       ths_ref x
- *   list(T, x)   struct { const T *items; uint32_t count; } x    of any of the above: list(u64, ids)
- *   opt(T, x)    struct { T value; bool present; } x             of any of the above: opt(string, nick)
+ *   list(T, x)   struct { const T *items; uint32_t count; } x    of any of the above but blob: list(u64, ids)
+ *   opt(T, x)    struct { T value; bool present; } x             of the same: opt(string, nick)
  *
- * Bounds: string(x, .max = 100) and bytes(x, .max = 100) in bytes, list(u64, x, .max = 100) in items and
+ * Bounds: string(x, .max = 100), bytes and blob in bytes, list(u64, x, .max = 100) in items and
  * list(string, x, .element_max = 100) in bytes of each. A message has at most THS_FIELDS_MAX fields and
  * THS_MESSAGE_MAX bytes when packed. New fields are added at the end: an older receiver skips them, and the
  * fields that an older sender does not know arrive as zero, empty or absent. */
@@ -36,13 +37,15 @@ extern "C" {
 
 #define THS_FIELDS_MAX 32
 #define THS_MESSAGE_MAX ((1u << 20) - (4u << 10)) /* 1 MiB less room for the envelope */
-#define THS_BYTES_MAX_DEFAULT 65536u              /* of a string or bytes field without .max */
+#define THS_BYTES_MAX_DEFAULT 65536u              /* of a string, bytes or blob field without .max */
 #define THS_LIST_MAX_DEFAULT 4096u                /* of a list without .max */
 
 struct ths_bytes {
     const uint8_t *data;
     uint32_t len;
 };
+
+struct ths_blob;
 
 /* What a field is. The numbers enter the fingerprint, so they never change. */
 enum ths_kind {
@@ -62,7 +65,8 @@ enum ths_kind {
     THS_KIND_BYTES = 13,
     THS_KIND_REF = 14,
     THS_KIND_LIST = 15,
-    THS_KIND_OPT = 16
+    THS_KIND_OPT = 16,
+    THS_KIND_BLOB = 17
 };
 
 /* One field of a message, as declared. */
@@ -192,6 +196,7 @@ struct ths_message {
 #define THSP_FIELD_ref(name) THSP_PLAIN, THS_KIND_REF, ths_ref, name
 #define THSP_FIELD_string(...) THSP_PLAIN, THS_KIND_STRING, const char *, __VA_ARGS__
 #define THSP_FIELD_bytes(...) THSP_PLAIN, THS_KIND_BYTES, struct ths_bytes, __VA_ARGS__
+#define THSP_FIELD_blob(...) THSP_PLAIN, THS_KIND_BLOB, struct ths_blob *, __VA_ARGS__
 
 #define THSP_KIND_boolean THS_KIND_BOOLEAN
 #define THSP_KIND_u8 THS_KIND_U8

@@ -2,6 +2,7 @@
  * testkit.h.
  *
  *   message.h     declare messages: THS_MESSAGE
+ *   blob.h        payloads that messages share
  *   actor.h       behaviours, spawn, tell, ask, reply, links, monitors
  *   become.h      change the behaviour, states, messages put aside
  *   ask.h         answer later, pass a request on, take an ask back
@@ -27,6 +28,7 @@
 #include "thiasos/actor.h"
 #include "thiasos/ask.h"
 #include "thiasos/become.h"
+#include "thiasos/blob.h"
 #include "thiasos/cluster.h"
 #include "thiasos/crash.h"
 #include "thiasos/group.h"

@@ -1,20 +1,25 @@
 /* Equality of messages by their fields. */
 
-#include "node/base/message_table.h"
+#include "node/base/blob.h"
 
 static bool strings_equal(const char *a, const char *b)
 {
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+static bool bytes_equal(struct ths_bytes a, struct ths_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || a.data == b.data || memcmp(a.data, b.data, a.len) == 0);
+}
+
 static bool elements_equal(const struct thsi_field *field, const void *a, const void *b)
 {
-    const struct ths_bytes *left = a, *right = b;
-
     if (field->element == THS_KIND_STRING)
         return strings_equal(*(const char *const *)a, *(const char *const *)b);
     if (field->element == THS_KIND_BYTES)
-        return left->len == right->len && (left->len == 0 || memcmp(left->data, right->data, left->len) == 0);
+        return bytes_equal(*(const struct ths_bytes *)a, *(const struct ths_bytes *)b);
+    if (field->element == THS_KIND_BLOB)
+        return bytes_equal(thsi_blob_bytes(*(struct ths_blob *const *)a), thsi_blob_bytes(*(struct ths_blob *const *)b));
     if (field->element == THS_KIND_REF)
         return ths_ref_equal(*(const ths_ref *)a, *(const ths_ref *)b);
     return memcmp(a, b, field->element_size) == 0; /* numbers; a NaN equals itself here */

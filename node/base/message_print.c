@@ -1,6 +1,6 @@
 /* Printing writes through one bounded sink that keeps counting when the room has ended, as snprintf does. */
 
-#include "node/base/message_table.h"
+#include "node/base/blob.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -61,13 +61,13 @@ static void put_string(struct sink *sink, const char *text)
     put_char(sink, '"');
 }
 
-static void put_bytes(struct sink *sink, const struct ths_bytes *bytes)
+static void put_bytes(struct sink *sink, struct ths_bytes bytes)
 {
     put_char(sink, '<');
-    for (uint32_t i = 0; i < bytes->len && i < SHOWN_BYTES_MAX; i++)
-        put_format(sink, "%02x", bytes->data[i]);
-    if (bytes->len > SHOWN_BYTES_MAX)
-        put_format(sink, "... %" PRIu32 " bytes", bytes->len);
+    for (uint32_t i = 0; i < bytes.len && i < SHOWN_BYTES_MAX; i++)
+        put_format(sink, "%02x", bytes.data[i]);
+    if (bytes.len > SHOWN_BYTES_MAX)
+        put_format(sink, "... %" PRIu32 " bytes", bytes.len);
     put_char(sink, '>');
 }
 
@@ -94,7 +94,8 @@ static void put_element(struct sink *sink, enum ths_kind kind, const void *at)
     case THS_KIND_F32: put_format(sink, "%.9g", (double)*(const float *)at); break;
     case THS_KIND_F64: put_format(sink, "%.17g", *(const double *)at); break;
     case THS_KIND_STRING: put_string(sink, *(const char *const *)at); break;
-    case THS_KIND_BYTES: put_bytes(sink, at); break;
+    case THS_KIND_BYTES: put_bytes(sink, *(const struct ths_bytes *)at); break;
+    case THS_KIND_BLOB: put_bytes(sink, thsi_blob_bytes(*(struct ths_blob *const *)at)); break;
     case THS_KIND_REF: put_ref(sink, at); break;
     case THS_KIND_NONE:
     case THS_KIND_LIST:

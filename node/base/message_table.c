@@ -4,7 +4,9 @@
 
 #include "node/base/message_table.h"
 
+#include "node/base/blob.h"
 #include "node/base/utf8.h"
+#include "thiasos/blob.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -69,11 +71,12 @@ static const struct {
     [THS_KIND_I64] = { 8, 9 },                 [THS_KIND_F32] = { sizeof(float), 5 },
     [THS_KIND_F64] = { sizeof(double), 9 },    [THS_KIND_STRING] = { sizeof(const char *), 5 },
     [THS_KIND_BYTES] = { sizeof(struct ths_bytes), 5 }, [THS_KIND_REF] = { sizeof(ths_ref), 20 },
+    [THS_KIND_BLOB] = { sizeof(struct ths_blob *), 5 },
 };
 
 static bool has_bytes(enum ths_kind element)
 {
-    return element == THS_KIND_STRING || element == THS_KIND_BYTES;
+    return element == THS_KIND_STRING || element == THS_KIND_BYTES || element == THS_KIND_BLOB;
 }
 
 static uint32_t or_default(uint32_t max, uint32_t standard)
@@ -94,7 +97,7 @@ static struct thsi_field resolve_field(const struct ths_field *declared)
         .side_offset = declared->side_offset,
     };
 
-    assert(element > THS_KIND_NONE && element < THS_KIND_LIST);
+    assert((element > THS_KIND_NONE && element < THS_KIND_LIST) || (element == THS_KIND_BLOB && !is_wrapped));
     field.element_size = element_facts[element].size;
     field.element_packed = element_facts[element].packed;
     if (has_bytes(element))
@@ -120,6 +123,8 @@ static struct thsi_type_info *make_info(struct ths_type *type, uint64_t fingerpr
         info->fields[i] = resolve_field(&type->fields[i]);
         if (info->fields[i].kind == THS_KIND_LIST || has_bytes(info->fields[i].element))
             info->flat = false;
+        if (info->fields[i].kind == THS_KIND_BLOB)
+            info->has_blobs = true;
     }
     return info;
 }
@@ -248,6 +253,17 @@ static enum ths_err measure_bytes(struct measure *sum, const struct ths_bytes *b
     return THS_OK;
 }
 
+/* Its bytes are not copied, but travel to another node. */
+static enum ths_err measure_blob(struct measure *sum, const struct ths_blob *blob, uint32_t max)
+{
+    uint32_t len = ths_blob_len(blob);
+
+    if (len > max)
+        return THS_TOO_BIG;
+    sum->packed += len;
+    return THS_OK;
+}
+
 /* What the element at @at adds beyond its own C type. */
 static enum ths_err measure_element(struct measure *sum, const struct thsi_field *field, const void *at)
 {
@@ -255,6 +271,8 @@ static enum ths_err measure_element(struct measure *sum, const struct thsi_field
         return measure_string(sum, *(const char *const *)at, field->element_max);
     if (field->element == THS_KIND_BYTES)
         return measure_bytes(sum, at, field->element_max);
+    if (field->element == THS_KIND_BLOB)
+        return measure_blob(sum, *(struct ths_blob *const *)at, field->element_max);
     return THS_OK;
 }
 
@@ -335,6 +353,8 @@ static uint8_t *copy_element(uint8_t *free_at, const struct thsi_field *field, v
         return copy_string(free_at, at);
     if (field->element == THS_KIND_BYTES)
         return copy_bytes(free_at, at);
+    if (field->element == THS_KIND_BLOB)
+        (void)ths_blob_ref(*(struct ths_blob **)at);
     return free_at;
 }
 

@@ -25,8 +25,8 @@ struct thsi_field {
     enum ths_kind element;     /* of LIST and OPT; otherwise the same as kind */
     uint32_t offset;
     uint32_t side_offset;      /* of a LIST's count and an OPT's present */
-    uint32_t max;              /* items of a LIST; otherwise bytes of a STRING or BYTES; otherwise 0 */
-    uint32_t element_max;      /* bytes of each STRING or BYTES, in whatever form; otherwise 0 */
+    uint32_t max;              /* items of a LIST; otherwise bytes of a STRING, BYTES or BLOB; otherwise 0 */
+    uint32_t element_max;      /* bytes of each STRING, BYTES or BLOB, in whatever form; otherwise 0 */
     uint32_t element_size;     /* sizeof the element's C type */
     uint32_t element_packed;   /* most bytes that one element takes packed, without the bytes of its string */
 };
@@ -41,6 +41,7 @@ struct thsi_type_info {
     uint32_t version;
     uint32_t fields_count;
     bool flat;                 /* no pointers inside: memcpy copies it and nothing needs checking */
+    bool has_blobs;            /* a copy holds references: whoever drops one calls thsi_message_release (blob.h) */
     const struct thsi_type_info *next_in_bucket;
     struct thsi_field fields[];
 };
@@ -96,7 +97,8 @@ static inline enum ths_err thsi_message_measure(const struct thsi_type_info *inf
 }
 
 /* Copy @msg into @block, which is aligned to 8 and has the bytes that thsi_message_measure gave for this @msg.
- * Pointers of the copy point into @block; its strings end in NUL and are never NULL. Thread: any. */
+ * Pointers of the copy point into @block; its strings end in NUL and are never NULL. Its blobs are those of @msg, each with
+ * one more reference. Thread: any. */
 static inline void thsi_message_copy(const struct thsi_type_info *info, void *block, const void *msg)
 {
     if (info->flat)

@@ -6,7 +6,7 @@ THS_MESSAGE(tick, "demo.tick", 1)
 THS_MESSAGE(every, "demo.every", 1, boolean(a), u8(b), u16(c), u32(d), u64(e), i8(f), i16(g), i32(h), i64(i), f32(j),
             f64(k), string(l), string(m, .max = 100), bytes(n), bytes(o, .max = 4096), ref(p), list(u64, q),
             list(u64, r, .max = 100), list(string, s), list(ref, t), list(bytes, u), opt(u32, v), opt(string, w),
-            opt(bytes, x), opt(ref, y), list(string, z, .max = 3, .element_max = 5))
+            opt(bytes, x), opt(ref, y), list(string, z, .max = 3, .element_max = 5), blob(aa), blob(ab, .max = 7))
 THS_MESSAGE(widest, "demo.widest", 1, u8(a0), u8(a1), u8(a2), u8(a3), u8(a4), u8(a5), u8(a6), u8(a7), u8(a8), u8(a9),
             u8(b0), u8(b1), u8(b2), u8(b3), u8(b4), u8(b5), u8(b6), u8(b7), u8(b8), u8(b9), u8(c0), u8(c1), u8(c2),
             u8(c3), u8(c4), u8(c5), u8(c6), u8(c7), u8(c8), u8(c9), u8(d0), u8(d1))

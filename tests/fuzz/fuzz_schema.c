@@ -8,7 +8,7 @@
 THS_MESSAGE(everything, "fuzz.everything", 1, boolean(flag), u8(a), u16(b), u32(c), u64(d), i8(e), i16(f), i32(g),
             i64(h), f32(x), f64(y), string(text, .max = 100), bytes(data, .max = 100), ref(who), list(u64, ids),
             list(string, names, .max = 50), list(bytes, blobs, .element_max = 20), list(ref, refs), opt(u32, limit),
-            opt(string, nick), opt(bytes, seal), opt(ref, other))
+            opt(string, nick), opt(bytes, seal), opt(ref, other), blob(load, .max = 100), blob(second))
 
 static void must(bool holds)
 {
@@ -36,10 +36,12 @@ static void must_survive(const struct thsi_type_info *info, const void *msg)
 
     must(size >= info->size && copy && first && second);
     thsi_message_copy(info, copy, msg);
+    must(thsi_message_shared_size(info, copy) == thsi_message_shared_size(info, msg));
     len = pack(info, msg, first, THS_MESSAGE_MAX);
     must(pack(info, copy, second, THS_MESSAGE_MAX) == len);
     must(memcmp(first, second, len) == 0);
     must(thsi_message_print(info, copy, (char *)second, 256) > 0);
+    thsi_message_release(info, copy);
     free(copy);
     free(first);
     free(second);
@@ -50,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     const struct thsi_type_info *info = thsi_type_intern(&everything_type);
     struct thsi_unpacker unpacker;
-    struct thsi_arena arena = { 0 };
+    struct thsi_arena arena = { .env = ths_env_os() };
     enum ths_err err;
     void *msg;
 
@@ -65,6 +67,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     must(arena.used <= arena.cap);
     if (err == THS_OK && thsi_message_check(info, msg) == THS_OK)
         must_survive(info, msg);
+    for (const struct ths_blob *blob = arena.blobs; blob; blob = blob->next_unpacked)
+        must(atomic_load(&blob->refs) == 1);
+    thsi_arena_release(&arena);
     free(arena.base);
     return 0;
 }

@@ -10,7 +10,7 @@
 THS_MESSAGE(all, "test.dynamic.all", 3, boolean(a), u64(b), u8(c), u16(d), i8(e), u32(f), i16(g), f64(h), i32(i),
             i64(j), f32(k), string(l, .max = 7), boolean(m), bytes(n, .max = 9), ref(o), list(u8, p, .max = 5),
             list(string, q, .max = 6, .element_max = 8), opt(boolean, r), opt(u64, s), opt(u16, t),
-            opt(string, u, .max = 3), opt(ref, v), opt(bytes, w), u8(x))
+            opt(string, u, .max = 3), opt(ref, v), opt(bytes, w), u8(x), blob(y, .max = 11))
 THS_MESSAGE(empty, "test.dynamic.empty", 1)
 
 static const char *names[THS_FIELDS_MAX];
@@ -53,6 +53,8 @@ static void layout_is_that_of_the_compiler(void **state)
     assert_int_equal(made->fields[16].max, 6);
     assert_int_equal(made->fields[16].element_max, 8);
     assert_int_equal(made->fields[20].element_max, 3);
+    assert_int_equal(made->fields[24].element_max, 11);
+    assert_true(made->has_blobs);
     compiled = thsi_type_intern(&all_type);
     assert_ptr_equal(compiled, made); /* one declaration, wherever it came from */
 }

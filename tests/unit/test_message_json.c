@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "thiasos/blob.h"
 #include "tools/message_json.h"
 
 #include <math.h>
@@ -14,6 +15,8 @@ THS_MESSAGE(numbers, "test.json.numbers", 1, boolean(flag), u8(a), u64(d), i8(e)
 THS_MESSAGE(shapes, "test.json.shapes", 1, ref(who), bytes(data, .max = 4), list(u64, ids, .max = 3),
             list(string, names), list(bytes, blobs), opt(u32, limit), opt(string, nick))
 
+THS_MESSAGE(shared, "test.json.shared", 1, blob(load, .max = 4))
+
 #define INFO(message) thsi_type_intern(&message##_type)
 
 static _Alignas(8) uint8_t room[4096];
@@ -23,7 +26,7 @@ static char error[THSI_JSON_ERROR_SIZE];
 static int set_up(void **state)
 {
     (void)state;
-    arena = (struct thsi_arena){ .base = room, .cap = sizeof room };
+    arena = (struct thsi_arena){ .base = room, .cap = sizeof room, .env = ths_env_os() };
     error[0] = '\0';
     return 0;
 }
@@ -233,9 +236,29 @@ static void wrong_words_are_refused(void **state)
 
 #define test(fact) cmocka_unit_test_setup(fact, set_up)
 
+static void blob_is_read_and_written_as_bytes_are(void **state)
+{
+    struct shared *got;
+
+    (void)state;
+    assert_int_equal(read_json(INFO(shared), "{\"load\":\"00fF\"}", (void **)&got), THS_OK);
+    assert_int_equal(ths_blob_len(got->load), 2);
+    assert_memory_equal(ths_blob_data(got->load), "\0\xff", 2);
+    assert_json("{\"load\":\"00ff\"}", shared, .load = got->load);
+    assert_json("{\"load\":\"\"}", shared, .load = NULL);
+    assert_int_equal(read_json(INFO(shared), "{\"load\":\"\"}", (void **)&got), THS_OK);
+    assert_null(got->load);
+    assert_int_equal(read_json(INFO(shared), "{\"load\":\"0011223344\"}", (void **)&got), THS_TOO_BIG);
+    assert_int_equal(read_json(INFO(shared), "{\"load\":\"0g\"}", (void **)&got), THS_MALFORMED);
+    thsi_arena_release(&arena);
+    arena.env = NULL;
+    assert_int_equal(read_json(INFO(shared), "{\"load\":\"00\"}", (void **)&got), THS_UNSUPPORTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(blob_is_read_and_written_as_bytes_are, set_up),
         test(message_is_an_object_of_its_fields),
         test(object_becomes_the_message),
         test(refusals_name_the_field),

@@ -26,7 +26,7 @@ static void wire_row(const struct bench_options *options, struct ths_type *type,
     begun = bench_now_ns();
     for (uint64_t i = 0; i < count; i++) {
         struct thsi_unpacker unpacker;
-        struct thsi_arena arena = { room + 256, sizeof room - 256, 0 }; /* not a page apart from `packed` */
+        struct thsi_arena arena = { .base = room + 256, .cap = sizeof room - 256 }; /* not a page apart from `packed` */
         void *msg;
 
         thsi_unpacker_init(&unpacker, packed, packer.len);
