@@ -10,9 +10,10 @@
  * it likes, unless the stop has force. A supervisor that is stopped stops its children in order first. The end by a stop or
  * a drain is for good, also of a supervisor's child: no restart in place follows; a permanent child is started anew, with another
  * ref. A kill, that of a deadline included, ends an incarnation as a crash does: a child that is not temporary is restarted in
- * place, and who waits for its end has TIMEOUT. To have a child stay away, order that of its supervisor (ths_child_stop_then,
- * supervisor.h). All of it but holds works on actors of
- * other nodes; a deadline is kept by the node of the actor. */
+ * place (one that is a supervisor itself, anew), and who waits for the end of what is restarted in place has TIMEOUT. To have a
+ * child stay away, order that of its supervisor (ths_child_stop_then, supervisor.h).
+ *
+ * All of it but holds works on actors of other nodes; a deadline is kept by the node of the actor. */
 
 #ifndef THIASOS_STOP_H
 #define THIASOS_STOP_H
