@@ -246,6 +246,8 @@ static enum ths_err complete(struct ths_ctx *ctx, const struct order *order, ths
         ok = thsi_relation_add(ctx, &rare->monitors, ref, order->monitor);
     if (ok)
         return THS_OK;
+    if (!ths_ref_is_nobody(order->linked)) /* its end is no concern of who never had it */
+        (void)thsi_relation_remove(ctx, &rare->links, ref, 0);
     thsp_kill(ctx, ref);
     return THS_NOMEM;
 }

@@ -17,10 +17,15 @@ enum { ALLOCATIONS = 120, TIMEOUT_MS = 50 };
 
 static _Atomic long before_failure; /* allocations that succeed; negative: it has failed */
 static _Atomic bool armed, for_good;
+static _Atomic bool no_slabs; /* nothing is refused but what pools grow by */
+
+enum { SMALL = 8192 };
 
 static void *memory(struct ths_env *env, void *ptr, size_t size)
 {
     (void)env;
+    if (size > SMALL && atomic_load(&no_slabs))
+        return NULL;
     if (size > 0 && atomic_load(&armed)) {
         long left = atomic_fetch_sub(&before_failure, 1);
 
@@ -210,12 +215,57 @@ static void release_without_memory_can_be_tried_again(void **state)
     ths_node_stop(node, PROBE_LIMIT_MS);
 }
 
+/* ---- Links ---------------------------------------------------------------------------------- */
+
+struct attempt {
+    unsigned blocks; /* used up before */
+    enum ths_err err;
+};
+
+/* Spawn with link and monitor while only some blocks of the smallest size are left. */
+static void spawns_with_little_left(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    const struct ths_spawn_options options = { .link = true, .monitor = true };
+    struct attempt *attempt = arg;
+    ths_ref child;
+
+    (void)self;
+    atomic_store(&no_slabs, true);
+    for (unsigned i = 0; i < attempt->blocks; i++)
+        (void)ths_tell(ctx, ths_self(ctx), unheard);
+    attempt->err = thsp_try_spawn(ctx, &tenant_behaviour, &options, &child);
+    atomic_store(&no_slabs, false);
+    if (attempt->err == THS_OK) {
+        ths_unlink(ctx, child);
+        ths_kill(ctx, child);
+    }
+}
+
+static void spawn_that_is_refused_for_memory_spares_the_spawner(void **state)
+{
+    struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = "scarce", .workers = 1, .env = &scarce });
+    struct attempt attempt = { .err = THS_OK };
+    ths_ref spawner = puppet_spawn(node, "spawner", (struct ths_spawn_options){ .mailbox = 1 << 20 });
+    unsigned refused = 0;
+
+    (void)state;
+    while (refused < 3) { /* each lacks another block: the next slab comes in between */
+        puppet_do(node, spawner, spawns_with_little_left, &attempt);
+        puppet_settle(node, spawner);
+        check(attempt.err, THS_OK);
+        refused += attempt.err == THS_NOMEM;
+        attempt.blocks++;
+    }
+    ths_node_stop(node, PROBE_LIMIT_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_failed_allocation_is_survived),
         cmocka_unit_test(end_of_memory_is_survived),
         cmocka_unit_test(release_without_memory_can_be_tried_again),
+        cmocka_unit_test(spawn_that_is_refused_for_memory_spares_the_spawner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
