@@ -8,6 +8,8 @@
 
 enum kind { POOL, OWN, KINDS };
 
+enum { OWN_LOOKS = 60 }; /* of an own thread at its word before it sleeps: some 3 us, less than a wake costs */
+
 struct thsi_blocking {
     pthread_mutex_t lock;          /* over all that is not atomic */
     struct thsi_actor *head, *tail; /* wait for a thread of the pool */
@@ -32,6 +34,18 @@ static void wake(struct thsi_worker *worker)
     /* Sequentially consistent for the sake of the stop (rest in crew.c); it passes on what was written for the thread. */
     atomic_store_explicit(&worker->rest_word, 1, memory_order_seq_cst);
     node->exec->wake(node->exec, &worker->rest_word);
+}
+
+/* The same for a thread of an actor's own, which looks for a while before it sleeps: while it does the system need not be
+ * called. It sets own_sleeps and then looks at its word; both sequentially consistent, so one of the two sees the other
+ * (Dekker). */
+static void wake_own(struct thsi_worker *worker)
+{
+    struct ths_node *node = thsi_node_of(worker);
+
+    atomic_store_explicit(&worker->rest_word, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&worker->own_sleeps, memory_order_seq_cst))
+        node->exec->wake(node->exec, &worker->rest_word);
 }
 
 static void run(struct thsi_worker *worker, struct thsi_actor *actor)
@@ -195,6 +209,22 @@ static void give_to_crew(struct ths_node *node)
 
 /* ---- Own threads ------------------------------------------------------------------------ */
 
+/* Look for a while, then sleep, until the word is set or the node stops. Acquire: receives `given` and own_over. */
+static void await_word(struct thsi_worker *worker)
+{
+    struct ths_node *node = thsi_node_of(worker);
+
+    for (unsigned i = 0; i < OWN_LOOKS; i++) {
+        if (atomic_load_explicit(&worker->rest_word, memory_order_acquire) || must_stop(node))
+            return;
+        thsi_parking_relax();
+    }
+    atomic_store_explicit(&worker->own_sleeps, true, memory_order_seq_cst);
+    while (!atomic_load_explicit(&worker->rest_word, memory_order_seq_cst) && !must_stop(node))
+        node->exec->park(node->exec, &worker->rest_word, 0, 0, UINT64_MAX);
+    atomic_store_explicit(&worker->own_sleeps, false, memory_order_relaxed); /* who still sees it set wakes in vain */
+}
+
 /* Who schedules its actor hands it over in `given` and sets the word. */
 static void own_main(struct thsi_task *task)
 {
@@ -206,9 +236,7 @@ static void own_main(struct thsi_task *task)
     while (!over) {
         struct thsi_actor *actor;
 
-        /* Acquire: receives `given` and own_over. */
-        while (!atomic_load_explicit(&worker->rest_word, memory_order_acquire) && !must_stop(node))
-            node->exec->park(node->exec, &worker->rest_word, 0, 0, UINT64_MAX);
+        await_word(worker);
         atomic_store_explicit(&worker->rest_word, 0, memory_order_seq_cst); /* as in crew.c: before the look at `stop` */
         actor = atomic_exchange_explicit(&worker->given, NULL, memory_order_acq_rel);
         if (actor)
@@ -247,7 +275,7 @@ void thsi_blocking_schedule(struct ths_ctx *ctx, struct thsi_actor *actor)
 
     if (worker) {
         atomic_store_explicit(&worker->given, actor, memory_order_release);
-        wake(worker);
+        wake_own(worker);
         return;
     }
     (void)pthread_mutex_lock(&blocking->lock);

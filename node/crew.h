@@ -67,6 +67,7 @@ struct thsi_worker {
     struct thsi_watched watched;      /* under the watchdog's lock */
     struct thsi_worker *rest_next;
     _Atomic uint32_t rest_word;       /* 1: it has a seat again, or is to end */
+    _Atomic bool own_sleeps;          /* a thread of an actor's own: sleeps on the word, or is about to */
     void *memory;                     /* as it was allocated */
     char name[16];
 };

@@ -119,6 +119,8 @@ static enum ths_err check(const struct thsi_supervision_wish *wish, const struct
     const struct ths_supervisor_options *options = wish->options;
     enum ths_err err = THS_OK;
 
+    if (wish->count > 0 && !wish->children)
+        return thsi_complain(why, THS_INVALID, "%zu children are announced, and none is given", wish->count);
     if ((unsigned)options->strategy > THS_DYNAMIC)
         return thsi_complain(why, THS_INVALID, "unknown strategy");
     if ((unsigned)options->auto_shutdown > THS_SHUTDOWN_ALL_SIGNIFICANT)

@@ -245,6 +245,7 @@ static void wrong_tree_is_refused(void **state)
         { { .name = "t", .options = &named, BELOW }, THS_INVALID, "name of the child" },
         { { .name = "t", .options = &linked, BELOW }, THS_INVALID, "no link" },
         { { .name = "t", .options = &strange, BELOW }, THS_INVALID, "strategy" },
+        { { .name = "t", .children_count = 1 }, THS_INVALID, "none is given" },
     };
 
     (void)state;
