@@ -74,6 +74,19 @@ THS_MUST_CHECK enum ths_err thsi_message_create(struct thsi_pool *pool, const st
 /* Make a message of @signal without text and body out of the block of @message (taken), whatever it was. Gives it. */
 struct thsi_message *thsi_message_become(struct thsi_message *message, const struct thsi_signal *signal);
 
+/* Most bodies are a few words: copied without a call. */
+static inline void thsi_copy_body(void *to, const void *from, size_t size)
+{
+    if (size == 8)
+        __builtin_memcpy(to, from, 8);
+    else if (size == 16)
+        __builtin_memcpy(to, from, 16);
+    else if (size == 24)
+        __builtin_memcpy(to, from, 24);
+    else
+        __builtin_memcpy(to, from, size);
+}
+
 /* The fast path of a tell, for bodies that hold no pointers. Same contract. */
 static inline enum ths_err thsi_message_create_tell(struct thsi_pool *pool, ths_ref from, uint32_t generation,
                                                     struct ths_type *type, const void *body,
@@ -96,7 +109,7 @@ static inline enum ths_err thsi_message_create_tell(struct thsi_pool *pool, ths_
     message->counted = 1;
     message->generation = generation;
     message->from = from;
-    __builtin_memcpy(message + 1, body, info->size);
+    thsi_copy_body(message + 1, body, info->size);
     *out = message;
     return THS_OK;
 }
