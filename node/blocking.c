@@ -8,7 +8,7 @@
 
 enum kind { POOL, OWN, KINDS };
 
-enum { OWN_LOOKS = 60 }; /* of an own thread at its word before it sleeps: some 3 us, less than a wake costs */
+enum { OWN_LOOKS = 400 }; /* of an own thread at its word before it sleeps: some 10 us */
 
 struct thsi_blocking {
     pthread_mutex_t lock;          /* over all that is not atomic */
