@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "node/pool.h"
+#include "tests/lib/os_env.h"
 #include "tests/lib/puppet.h"
 
 enum { MANY = 8 };
@@ -318,8 +319,7 @@ static void *memory_that_may_be_out(struct ths_env *env, void *ptr, size_t size)
 static int poor_setup(void **state)
 {
     atomic_store(&memory_is_out, false);
-    poor_env = *ths_env_os();
-    poor_env.memory = memory_that_may_be_out;
+    poor_env = os_env_with(memory_that_may_be_out);
     return start_with(state, (struct ths_node_options){ .workers = 1, .env = &poor_env });
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "node/pool.h"
+#include "tests/lib/os_env.h"
 #include "tests/lib/puppet.h"
 
 enum { ALLOCATIONS = 120, TIMEOUT_MS = 50 };
@@ -36,30 +37,7 @@ static void *memory(struct ths_env *env, void *ptr, size_t size)
     return ths_env_os()->memory(ths_env_os(), ptr, size);
 }
 
-static uint64_t now_ns(struct ths_env *env)
-{
-    (void)env;
-    return ths_env_os()->now_ns(ths_env_os());
-}
-
-static uint64_t wall_ms(struct ths_env *env)
-{
-    (void)env;
-    return 0;
-}
-
-static void fill_random(struct ths_env *env, void *out, size_t len)
-{
-    (void)env;
-    ths_env_os()->random(ths_env_os(), out, len);
-}
-
-static void drop_line(struct ths_env *env, const struct ths_log_line *line)
-{
-    (void)env, (void)line;
-}
-
-static struct ths_env scarce = { now_ns, wall_ms, fill_random, memory, drop_line };
+static struct ths_env scarce;
 
 /* ---- The scenario --------------------------------------------------------------------------- */
 
@@ -272,5 +250,6 @@ int main(void)
         cmocka_unit_test(spawn_that_is_refused_for_memory_spares_the_spawner),
     };
 
+    scarce = os_env_with(memory);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

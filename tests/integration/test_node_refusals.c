@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/lib/os_env.h"
 #include "tests/lib/puppet.h"
 
 #include <stdatomic.h>
@@ -232,30 +233,7 @@ static void *memory_that_may_be_out(struct ths_env *env, void *ptr, size_t size)
     return ths_env_os()->memory(ths_env_os(), ptr, size);
 }
 
-static uint64_t now_ns(struct ths_env *env)
-{
-    (void)env;
-    return ths_env_os()->now_ns(ths_env_os());
-}
-
-static uint64_t wall_ms(struct ths_env *env)
-{
-    (void)env;
-    return ths_env_os()->wall_ms(ths_env_os());
-}
-
-static void fill_random(struct ths_env *env, void *out, size_t len)
-{
-    (void)env;
-    ths_env_os()->random(ths_env_os(), out, len);
-}
-
-static void drop_line(struct ths_env *env, const struct ths_log_line *line)
-{
-    (void)env, (void)line;
-}
-
-static struct ths_env poor_env = { now_ns, wall_ms, fill_random, memory_that_may_be_out, drop_line };
+static struct ths_env poor_env;
 
 static void without_memory_tells_and_spawns_are_refused_and_nothing_breaks(void **state)
 {
@@ -543,5 +521,6 @@ int main(void)
         puppet_test(nameless_is_nobody),
     };
 
+    poor_env = os_env_with(memory_that_may_be_out);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
