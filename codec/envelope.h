@@ -1,6 +1,6 @@
 /* Envelope: signals and the node's own announcements as records inside sealed frames.
  *
- * A record is one msgpack array whose first element is its kind; PROTOCOL.md lists the fields of each. Fields are
+ * A record is one msgpack array whose first element is its kind; protocol/records.md lists the fields of each. Fields are
  * only ever appended: a longer record's unknown rest is skipped, a shorter one's missing fields are zero. Actors are
  * named by slot and generation alone; which nodes are meant follows from the link, but for the asker of a request that was
  * passed on.
@@ -57,7 +57,7 @@ struct thsi_actor_id {
     uint32_t slot, generation;
 };
 
-/* One record. Which fields a kind uses: PROTOCOL.md. For packing, all pointers are borrowed; after unpacking they point
+/* One record. Which fields a kind uses: protocol/records.md. For packing, all pointers are borrowed; after unpacking they point
  * into the frame or, the texts, into the arena. */
 struct thsi_envelope {
     enum thsi_record_kind kind;

@@ -1,4 +1,4 @@
-/* Handshake: see handshake.h. The bytes are drawn in PROTOCOL.md, "Handshake". */
+/* Handshake: see handshake.h. The bytes are drawn in protocol/handshake.md. */
 
 #include "codec/handshake.h"
 
@@ -33,7 +33,7 @@
                              3 * (2 + THSI_IDENTITY_TEXT_MAX))
 #define NOISE_OVERHEAD (THSI_KEY_SIZE + THSI_TAG_SIZE) /* of both messages of NNpsk0 */
 
-static_assert(HELLO1_CLEAR_SIZE == 53, "PROTOCOL.md says 53 clear bytes");
+static_assert(HELLO1_CLEAR_SIZE == 53, "protocol/handshake.md says 53 clear bytes");
 static_assert(HELLO2_CLEAR_SIZE <= HELLO1_CLEAR_SIZE, "the bound of HELLO1 holds for HELLO2");
 static_assert(HELLO1_CLEAR_SIZE + NOISE_OVERHEAD + IDENTITY_PACKED_MAX <= THSI_HANDSHAKE_FRAME_MAX,
               "the longest identity fits a handshake frame");

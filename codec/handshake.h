@@ -10,7 +10,7 @@
  *     receive: REFUSED
  *
  * The clear part of HELLO1 (protocol versions, key id, cluster, link nonce) is the prologue of Noise, so neither side
- * can be shown another one; both identities travel sealed. PROTOCOL.md draws the bytes.
+ * can be shown another one; both identities travel sealed. protocol/handshake.md draws the bytes.
  *
  * What each side may believe, and when:
  * - The initiator, after receive answered OK: the peer holds the key and took part just now. It must send a sealed

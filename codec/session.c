@@ -1,4 +1,4 @@
-/* Session: see session.h. The frame's bytes are drawn in PROTOCOL.md, "Sealed frames". */
+/* Session: see session.h. The frame's bytes are drawn in protocol/session.md. */
 
 #include "codec/session.h"
 
@@ -10,7 +10,7 @@
 #define NONCE_SIZE crypto_aead_chacha20poly1305_ietf_NPUBBYTES
 
 static_assert(crypto_aead_chacha20poly1305_ietf_KEYBYTES == THSI_KEY_SIZE, "a Noise key is a cipher key");
-static_assert(THSI_SEALED_OVERHEAD == 40, "PROTOCOL.md says forty bytes");
+static_assert(THSI_SEALED_OVERHEAD == 40, "protocol/session.md says forty bytes");
 
 /* As in the handshake: four zero bytes and the counter, little endian. UINT64_MAX is the nonce that makes new keys. */
 static void fill_nonce(uint8_t *nonce, uint64_t counter)

@@ -1,8 +1,8 @@
 /* Wire: the constants of the link protocol, and its numbers as bytes.
  *
  * Everything a link carries is a frame: four bytes of length (big endian, of
- * what follows), one byte of type, and what the type defines. PROTOCOL.md
- * beside this file draws every byte; the offsets here are the ones drawn there. */
+ * what follows), one byte of type, and what the type defines. The files
+ * in protocol/ draw every byte; the offsets here are the ones drawn there. */
 
 #ifndef THSI_CODEC_WIRE_H
 #define THSI_CODEC_WIRE_H

@@ -230,7 +230,7 @@ static void unknown_type_is_skipped_by_its_length(void **state)
     assert_int_equal(thsi_unpack_finish(&wire->unpacker), THS_OK);
 }
 
-/* ---- Golden bytes: PROTOCOL.md's examples --------------------------------------------------------- */
+/* ---- Golden bytes: the examples of protocol/records.md --------------------------------------------------- */
 
 static void assert_packs_to(struct wire *wire, const struct thsi_envelope *envelope, const char *bytes, size_t len)
 {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the clear fields of HELLO1 are, as PROTOCOL.md draws them. */
+/* Where the clear fields of HELLO1 are, as protocol/handshake.md draws them. */
 #define VERSION_MIN_AT 9
 #define VERSION_MAX_AT 11
 #define KEY_ID_AT 13
