@@ -4,13 +4,7 @@
  * and node ids are keyed hashes (BLAKE2b) of it, each under a label of its own. So none of them tells anything about
  * the secret or about another.
  *
- * The file is text of two lines, so that it can be pasted, mailed to a vault and compared by eye:
- *
- *     thiasos-cluster-key 1
- *     <64 hexadecimal digits>
- *
- * It is created with mode 0400 and never overwritten; a file that others can read or write is refused, since the key in
- * it is a secret no more. Thread of all functions: any. */
+ * Its file: key_file.h. Thread of all functions: any. */
 
 #ifndef THSI_CODEC_KEYS_H
 #define THSI_CODEC_KEYS_H
@@ -19,11 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "codec/wire.h"
+#include "codec/key_file.h"
 #include "thiasos/err.h"
-
-/* Room for the three-part message of an error with a path that is not absurd; a longer one is cut. */
-#define THSI_KEY_WHY_SIZE 512
 
 /* Secret: wipe it with thsi_cluster_key_wipe. */
 struct thsi_cluster_key {
@@ -35,21 +26,9 @@ struct thsi_cluster_key {
  * nothing else; whoever uses it must not leave loopback (the caller's duty). */
 void thsi_cluster_key_none(struct thsi_cluster_key *key);
 
-/* Make a new key file at @path from THSI_KEY_SIZE fresh random bytes @secret (borrowed; the caller wipes them).
- * Either the whole file is there afterwards, on disk, with mode 0400, or none. Blocks for the disk.
- * @why (borrowed, @why_size > 0 bytes) gets what happened, why, and what to do; "" on success.
- *
- * Errors:
- *   THS_INVALID  something is at @path already: a key in use must not be lost
- *   THS_IO       the operating system refused */
+/* Make and read the cluster's key file: as thsi_key_file_create and _load. @key is wiped on every error. */
 THS_MUST_CHECK
 enum ths_err thsi_cluster_key_create(const char *path, const uint8_t *secret, char *why, size_t why_size);
-
-/* Read the key file at @path into @key, which is wiped on every error. @why as above.
- *
- * Errors:
- *   THS_BAD_KEY  missing, not a regular file, open to group or world, of the wrong length or syntax, or a newer format
- *   THS_IO       the operating system refused */
 THS_MUST_CHECK
 enum ths_err thsi_cluster_key_load(struct thsi_cluster_key *key, const char *path, char *why, size_t why_size);
 
