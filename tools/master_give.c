@@ -130,13 +130,19 @@ void thsi_master_paused(struct ths_ctx *ctx, struct master *self, const char *no
 
 void thsi_master_watch_recovery(struct ths_ctx *ctx, struct master *self)
 {
+    size_t alive = thsi_staff_alive(self->staff);
+    bool deserted = alive == 0 && !thsi_staff_can_replace(self->staff);
+
     if (self->kill != KILLED || thsi_staff_alive_on(self->staff, self->staff->victim) > 0 ||
-        thsi_staff_alive(self->staff) < self->counters_wanted)
+        (alive < self->counters_wanted && !deserted))
         return;
     self->kill = STARTED;
     self->story_ms = ths_now_ms(ctx);
-    thsi_master_tell(THSI_EVENT_SAY, "all %zu counters work again without %s; now it is started again",
-                     thsi_staff_alive(self->staff), self->victim);
+    if (deserted)
+        thsi_master_tell(THSI_EVENT_SAY, "no node is left that could take %s's counters; it is started again", self->victim);
+    else
+        thsi_master_tell(THSI_EVENT_SAY, "all %zu counters work again without %s; now it is started again", alive,
+                         self->victim);
     thsi_master_tell(THSI_EVENT_START, "%s", self->victim);
 }
 

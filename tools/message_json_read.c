@@ -154,7 +154,7 @@ static enum ths_err read_hex(const struct reader *reader, const char *hex, uint3
 
 static enum ths_err read_bytes(const struct reader *reader, const json_t *value, struct ths_bytes *out)
 {
-    uint32_t len;
+    uint32_t len = 0;
     enum ths_err err = measure_hex(reader, value, &len);
     uint8_t *copy = err == THS_OK ? thsi_arena_allot(reader->arena, len, 1) : NULL;
 
@@ -168,7 +168,7 @@ static enum ths_err read_bytes(const struct reader *reader, const json_t *value,
 
 static enum ths_err read_blob(const struct reader *reader, const json_t *value, struct ths_blob **out)
 {
-    uint32_t len;
+    uint32_t len = 0;
     enum ths_err err = measure_hex(reader, value, &len);
 
     if (err != THS_OK)

@@ -50,6 +50,16 @@ size_t thsi_staff_alive_on(const struct thsi_staff *staff, uint64_t uid)
     return alive;
 }
 
+bool thsi_staff_can_replace(const struct thsi_staff *staff)
+{
+    for (size_t i = 0; i < staff->counters_count; i++)
+        for (size_t at = 0; at < staff->boots_count; at++)
+            if (staff->boots[at].up && staff->boots[at].uid != staff->victim &&
+                staff->boots[at].uid == staff->counters[i].ref.node)
+                return true;
+    return false;
+}
+
 void thsi_staff_said(struct thsi_counter_row *counter, uint64_t finished, uint64_t finished_bytes)
 {
     if (finished < counter->finished) {

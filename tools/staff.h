@@ -55,6 +55,9 @@ struct thsi_counter_row *thsi_staff_hire(struct thsi_staff *staff, ths_ref ref);
 size_t thsi_staff_alive(const struct thsi_staff *staff);
 size_t thsi_staff_alive_on(const struct thsi_staff *staff, uint64_t uid);
 
+/* A boot other than the victim's is up that has, or had, counters: it can take the victim's. */
+bool thsi_staff_can_replace(const struct thsi_staff *staff);
+
 /* What @counter says it has finished. Less than before means a new incarnation, and is added. */
 void thsi_staff_said(struct thsi_counter_row *counter, uint64_t finished, uint64_t finished_bytes);
 

@@ -199,11 +199,13 @@ static void take_progress(void *arg, const struct thsi_progress *now)
     progress = *now;
 }
 
+static bool asked[THSI_EVENT_START + 1]; /* what the master asked for, not yet done */
+
 static void take_event(void *arg, enum thsi_master_event event, const char *text)
 {
     (void)arg;
-    (void)event;
     (void)text;
+    asked[event] = true;
 }
 
 static void take_outcome(void *arg, struct thsi_outcome *given)
@@ -284,6 +286,7 @@ static int set_up(void **state)
     options = (struct thsi_master_options){ .counters = COUNTERS, .rounds = 3 };
     alone = false;
     vanished = NULL;
+    memset(asked, 0, sizeof asked);
     thsi_counter_source(&source, &tables_env);
     return 0;
 }
@@ -398,6 +401,37 @@ static void a_text_that_vanishes_is_left_out_of_every_round(void **state)
     end();
 }
 
+/* As the master declares it. */
+THS_MESSAGE(paused, "wordcount.paused", 1, string(node, .max = 63))
+
+static bool is_asked(void *arg)
+{
+    return asked[*(enum thsi_master_event *)arg];
+}
+
+static void wait_for(enum thsi_master_event event)
+{
+    if (!ths_sim_run_until(sim, LIMIT_MS, is_asked, &event))
+        fail_msg("seed %llu: event %d never came\n%s", (unsigned long long)seed, (int)event, ths_sim_story(sim));
+}
+
+static void a_victim_returns_also_when_no_other_node_is_left(void **state)
+{
+    (void)state;
+    options.victim = "n3";
+    begin(3, 3);
+    wait_for(THSI_EVENT_PAUSE);
+    ths_tell(ths_sim_node(sim, 1), ths_whereis(ths_sim_node(sim, 1), "master", 1000), paused, .node = "n3");
+    wait_for(THSI_EVENT_KILL);
+    ths_sim_crash(sim, 3);
+    ths_sim_crash(sim, 2);
+    wait_for(THSI_EVENT_START);
+    ths_sim_restart(sim, 3);
+    (void)run_out();
+    assert_exact(outcome);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +439,7 @@ int main(void)
         cmocka_unit_test_setup(three_nodes_share_the_work, set_up),
         cmocka_unit_test_setup(a_crash_at_any_step_leaves_the_count_exact, set_up),
         cmocka_unit_test_setup(the_same_seed_tells_the_same_story, set_up),
+        cmocka_unit_test_setup(a_victim_returns_also_when_no_other_node_is_left, set_up),
         cmocka_unit_test_setup(a_text_that_vanishes_is_left_out_of_every_round, set_up),
     };
 
