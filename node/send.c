@@ -111,13 +111,18 @@ static enum ths_err reserve(struct thsi_actor *actor, uint32_t generation)
     return err;
 }
 
-/* No place was taken: there is none, or its mailbox is under a lock. */
+/* No place was taken: there is none, or its mailbox is under a lock. A sender that was refused has used up its turn: were it to
+ * go on, it would be refused again until the receiver has had one. */
 static enum ths_err deliver_otherwise(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal,
                                       enum ths_err err)
 {
     bool has_inbox = atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_INBOX;
 
-    return err == THS_FULL && has_inbox ? thsi_inboxes_send(ctx, actor, signal) : err;
+    if (err == THS_FULL && has_inbox)
+        err = thsi_inboxes_send(ctx, actor, signal);
+    if (err == THS_FULL)
+        ctx->sent += THSI_TURN_BUDGET;
+    return err;
 }
 
 static enum ths_err deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
