@@ -1,0 +1,315 @@
+#include "tests/lib/vectors.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "cluster/outbox.h"
+#include "codec/envelope.h"
+#include "codec/keys.h"
+#include "codec/session.h"
+
+#define CLUSTER "thiasos"
+
+static void set(json_t *object, const char *key, json_t *what)
+{
+    (void)json_object_set_new(object, key, what);
+}
+
+/* ---- Values ------------------------------------------------------------------------------- */
+
+json_t *vectors_hex(const void *bytes, size_t len)
+{
+    char *text = malloc(2 * len + 1);
+    json_t *hex;
+
+    if (!text)
+        return NULL;
+    sodium_bin2hex(text, 2 * len + 1, bytes, len);
+    hex = json_string(text);
+    free(text);
+    return hex;
+}
+
+static json_t *number(uint64_t value)
+{
+    char text[17];
+
+    if (value <= INT64_MAX)
+        return json_integer((json_int_t)value);
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)value);
+    return json_pack("{s:s}", "u64", text);
+}
+
+static json_t *value(struct thsi_unpacker *at);
+
+static json_t *list(struct thsi_unpacker *at)
+{
+    json_t *items = json_array();
+
+    for (uint32_t left = thsi_unpack_array(at); left > 0; left--)
+        (void)json_array_append_new(items, value(at));
+    return items;
+}
+
+static json_t *text(struct thsi_unpacker *at)
+{
+    uint32_t len;
+    const char *bytes = thsi_unpack_str(at, UINT32_MAX, &len);
+
+    return json_stringn(bytes, len);
+}
+
+static json_t *bytes(struct thsi_unpacker *at)
+{
+    uint32_t len;
+    const uint8_t *data = thsi_unpack_bin(at, UINT32_MAX, &len);
+
+    return json_pack("{s:o}", "bytes", vectors_hex(data, len));
+}
+
+static json_t *value(struct thsi_unpacker *at)
+{
+    uint8_t head = at->at < at->end ? *at->at : 0xc1;
+
+    if (head == 0xc0)
+        return thsi_unpack_nil_p(at) ? json_null() : NULL;
+    if (head == 0xc2 || head == 0xc3)
+        return json_boolean(thsi_unpack_bool(at));
+    if (head == 0xca || head == 0xcb)
+        return json_real(thsi_unpack_f64(at));
+    if (head >= 0xc4 && head <= 0xc6)
+        return bytes(at);
+    if ((head >= 0xa0 && head <= 0xbf) || (head >= 0xd9 && head <= 0xdb))
+        return text(at);
+    if ((head >= 0x90 && head <= 0x9f) || head == 0xdc || head == 0xdd)
+        return list(at);
+    if (head >= 0xd0)
+        return json_integer(thsi_unpack_i64(at));
+    return number(thsi_unpack_u64(at));
+}
+
+json_t *vectors_value(const void *packed, size_t len)
+{
+    struct thsi_unpacker at;
+    json_t *all;
+
+    thsi_unpacker_init(&at, packed, len);
+    all = value(&at);
+    assert(thsi_unpack_finish(&at) == THS_OK);
+    return all;
+}
+
+/* ---- Keys --------------------------------------------------------------------------------- */
+
+static struct thsi_cluster_key key_of_vectors(void)
+{
+    struct thsi_cluster_key key = { .is_given = true };
+
+    for (size_t i = 0; i < sizeof key.secret; i++)
+        key.secret[i] = (uint8_t)(i + 1);
+    return key;
+}
+
+static json_t *derived(const struct thsi_cluster_key *key)
+{
+    uint8_t psk[THSI_KEY_SIZE], id[THSI_KEY_ID_SIZE], cluster[THSI_CLUSTER_HASH_SIZE], a[THSI_NODE_ID_SIZE], b[THSI_NODE_ID_SIZE];
+
+    thsi_cluster_key_psk(key, psk);
+    thsi_cluster_key_id(key, id);
+    thsi_cluster_key_cluster_hash(key, CLUSTER, cluster);
+    thsi_cluster_key_node_id(key, "a", a);
+    thsi_cluster_key_node_id(key, "b", b);
+    return json_pack("{s:o,s:o,s:o,s:{s:o},s:{s:o,s:o}}", "secret", vectors_hex(key->secret, sizeof key->secret), "psk",
+                     vectors_hex(psk, sizeof psk), "key_id", vectors_hex(id, sizeof id), "cluster_hash", CLUSTER,
+                     vectors_hex(cluster, sizeof cluster), "node_id", "a", vectors_hex(a, sizeof a), "b",
+                     vectors_hex(b, sizeof b));
+}
+
+static json_t *key_file(void)
+{
+    const struct thsi_cluster_key key = key_of_vectors();
+    char hex[2 * THSI_KEY_SIZE + 1], file[128];
+    json_t *all = derived(&key);
+
+    sodium_bin2hex(hex, sizeof hex, key.secret, sizeof key.secret);
+    (void)snprintf(file, sizeof file, "thiasos-cluster-key 1\n%s\n", hex);
+    set(all, "file", json_string(file));
+    return all;
+}
+
+static json_t *no_key(void)
+{
+    struct thsi_cluster_key key;
+
+    thsi_cluster_key_none(&key);
+    return derived(&key);
+}
+
+/* ---- Handshake ---------------------------------------------------------------------------- */
+
+struct thsi_identity vectors_identity(const char *name)
+{
+    bool dials = name[0] == 'a';
+    struct thsi_identity who = { .uid = dials ? 0x1122334455667788 : 0xfedcba9876543210, .boot = dials ? 1000 : UINT64_C(1) << 60,
+                                 .incarnation = dials ? 1 : 70000 };
+
+    (void)snprintf(who.name, sizeof who.name, "%s", name);
+    (void)snprintf(who.address, sizeof who.address, dials ? "127.0.0.1:7400" : "node-b.example:7401");
+    (void)snprintf(who.roles, sizeof who.roles, dials ? "" : "counter,web");
+    (void)snprintf(who.scopes, sizeof who.scopes, "default");
+    return who;
+}
+
+static struct thsi_handshake begin(bool initiator, const struct thsi_cluster_key *key, const struct thsi_identity *self)
+{
+    const struct thsi_handshake_config config = { .initiator = initiator, .key = key, .cluster = CLUSTER, .self = self,
+                                                  .version_min = 1, .version_max = 1 };
+    struct thsi_handshake handshake;
+    enum ths_err err = thsi_handshake_init(&handshake, &config);
+
+    assert(err == THS_OK);
+    (void)err;
+    return handshake;
+}
+
+static json_t *side(const struct thsi_identity *who, const uint8_t *secret)
+{
+    uint8_t public[THSI_KEY_SIZE];
+
+    (void)crypto_scalarmult_base(public, secret);
+    return json_pack("{s:o,s:o,s:i,s:s,s:s,s:s,s:s,s:o,s:o}", "uid", number(who->uid), "boot", number(who->boot), "incarnation",
+                     (int)who->incarnation, "name", who->name, "address", who->address, "roles", who->roles, "scopes",
+                     who->scopes, "ephemeral_secret", vectors_hex(secret, THSI_KEY_SIZE), "ephemeral_public",
+                     vectors_hex(public, sizeof public));
+}
+
+/* @keys: of the initiator. Both sides are checked to agree. */
+static json_t *handshake(struct thsi_noise_keys *keys)
+{
+    const struct thsi_cluster_key key = key_of_vectors();
+    const struct thsi_identity a = vectors_identity("a"), b = vectors_identity("b");
+    struct thsi_handshake initiator = begin(true, &key, &a), responder = begin(false, &key, &b);
+    uint8_t hello1[THSI_HANDSHAKE_FRAME_MAX], hello2[THSI_HANDSHAKE_FRAME_MAX], nonce[THSI_LINK_NONCE_SIZE];
+    uint8_t secret_a[THSI_KEY_SIZE], secret_b[THSI_KEY_SIZE];
+    struct thsi_noise_keys other;
+    size_t len1, len2;
+    enum ths_err err;
+    json_t *all;
+
+    memset(nonce, 0x33, sizeof nonce);
+    memset(secret_a, 0x44, sizeof secret_a);
+    memset(secret_b, 0x55, sizeof secret_b);
+    err = thsi_handshake_start(&initiator, nonce, secret_a, hello1, sizeof hello1, &len1);
+    if (err == THS_OK)
+        err = thsi_handshake_receive(&responder, hello1, len1);
+    if (err == THS_OK)
+        err = thsi_handshake_accept(&responder, secret_b, hello2, sizeof hello2, &len2);
+    if (err == THS_OK)
+        err = thsi_handshake_receive(&initiator, hello2, len2);
+    if (err == THS_OK)
+        err = thsi_handshake_finish(&initiator, keys);
+    if (err == THS_OK)
+        err = thsi_handshake_finish(&responder, &other);
+    if (err != THS_OK || memcmp(keys->send, other.receive, THSI_KEY_SIZE) != 0)
+        abort();
+    all = json_pack("{s:s,s:s}", "noise", "Noise_NNpsk0_25519_ChaChaPoly_SHA256", "cluster", CLUSTER);
+    set(all, "link_nonce", vectors_hex(nonce, sizeof nonce));
+    set(all, "initiator", side(&a, secret_a));
+    set(all, "responder", side(&b, secret_b));
+    set(all, "hello1", vectors_hex(hello1, len1));
+    set(all, "hello2", vectors_hex(hello2, len2));
+    set(all, "initiator_sends_with", vectors_hex(keys->send, THSI_KEY_SIZE));
+    set(all, "responder_sends_with", vectors_hex(keys->receive, THSI_KEY_SIZE));
+    set(all, "hash", vectors_hex(keys->hash, THSI_HASH_SIZE));
+    return all;
+}
+
+static json_t *refusals(void)
+{
+    const enum ths_err codes[] = { THS_BAD_VERSION, THS_BAD_KEY, THS_REFUSED, THS_CLOSED };
+    const struct thsi_cluster_key key = key_of_vectors();
+    const struct thsi_identity b = vectors_identity("b");
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        struct thsi_handshake responder = begin(false, &key, &b);
+        uint8_t frame[THSI_HANDSHAKE_FRAME_MAX];
+        size_t len;
+
+        if (thsi_handshake_refuse(&responder, codes[i], "no, sorry", frame, sizeof frame, &len) != THS_OK)
+            abort();
+        (void)json_array_append_new(all, json_pack("{s:i,s:s,s:s,s:o}", "code", (int)codes[i], "name", ths_err_name(codes[i]),
+                                                   "text", "no, sorry", "frame", vectors_hex(frame, len)));
+    }
+    return all;
+}
+
+/* ---- Session ------------------------------------------------------------------------------ */
+
+static void seal(json_t *frames, const char *from, struct thsi_session *session, uint8_t lane, uint64_t ack, const char *payload)
+{
+    uint8_t frame[256];
+    size_t len = strlen(payload);
+    uint64_t counter = thsi_session_sent(session);
+    int phase = session->send.phase;
+
+    memcpy(frame + THSI_SEALED_HEADER_SIZE, payload, len);
+    if (thsi_session_seal(session, lane, ack, frame, len) != THS_OK)
+        abort();
+    (void)json_array_append_new(frames, json_pack("{s:s,s:i,s:i,s:o,s:o,s:o,s:o}", "from", from, "lane", lane, "phase", phase,
+                                                  "counter", number(counter), "ack", number(ack), "payload",
+                                                  vectors_hex(payload, len), "frame",
+                                                  vectors_hex(frame, len + THSI_SEALED_OVERHEAD)));
+}
+
+/* A link's first frames; then both sides change their keys. Payloads are records that have no zero byte. */
+static json_t *session(const struct thsi_noise_keys *keys)
+{
+    struct thsi_noise_keys other = { .send = { 0 } };
+    struct thsi_session a, b;
+    json_t *frames = json_array();
+
+    memcpy(other.send, keys->receive, THSI_KEY_SIZE);
+    memcpy(other.receive, keys->send, THSI_KEY_SIZE);
+    thsi_session_init(&a, keys);
+    thsi_session_init(&b, &other);
+    seal(frames, "initiator", &a, THSI_LANE_NODE, 0, "");
+    seal(frames, "responder", &b, THSI_LANE_NODE, 1, "");
+    seal(frames, "initiator", &a, THSI_LANE_SIGNALS, 1, "\x97\x01\x01\x02\x03\xcc\xc8\x05\x92\xa5world\x02");
+    seal(frames, "responder", &b, THSI_LANE_NODE, 2, "\x92\x24\x13");
+    if (thsi_session_rekey(&a) != THS_OK || thsi_session_rekey(&b) != THS_OK)
+        abort();
+    seal(frames, "initiator", &a, THSI_LANE_SIGNALS, 2, "\x96\x07\x01\x01\x02\x03\xcc\xc8");
+    seal(frames, "responder", &b, THSI_LANE_NODE, 3, "");
+    return json_pack("{s:o,s:o,s:o}", "frames", frames, "initiator_sends_with_in_phase_1", vectors_hex(a.send.key, THSI_KEY_SIZE),
+                     "responder_sends_with_in_phase_1", vectors_hex(b.send.key, THSI_KEY_SIZE));
+}
+
+json_t *vectors_make(void)
+{
+    struct thsi_noise_keys keys;
+    json_t *all = json_object(), *shaken;
+
+    if (sodium_init() < 0)
+        abort();
+    set(all, "protocol_version", json_integer(1));
+    set(all, "key", key_file());
+    set(all, "no_key", no_key());
+    shaken = handshake(&keys);
+    set(all, "handshake", shaken);
+    set(all, "refusals", refusals());
+    set(all, "session", session(&keys));
+    set(all, "types", vectors_types());
+    set(all, "bodies", vectors_bodies());
+    set(all, "bodies_read", vectors_bodies_read());
+    set(all, "refs", vectors_refs());
+    set(all, "records", vectors_records());
+    set(all, "records_read", vectors_records_read());
+    set(all, "packets", vectors_packets());
+    set(all, "digests", vectors_digests());
+    return all;
+}
