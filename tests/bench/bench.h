@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "thiasos/thiasos.h"
 
@@ -21,6 +22,9 @@ void bench_report(const char *name, double value, const char *unit);
 void bench_die(const char *format, ...) THS_PRINTF(1, 2) __attribute__((noreturn));
 
 uint64_t bench_now_ns(void);
+
+/* CPU time that this process and the process @other have used. */
+uint64_t bench_cpu_ns(pid_t other);
 
 /* Resident bytes of this process. */
 double bench_resident(void);
@@ -49,8 +53,9 @@ void bench_skynet(const struct bench_options *options);
 void bench_million(const struct bench_options *options);   /* create_1m, idle_actor, message_1m */
 void bench_park(const struct bench_options *options);      /* park_rtt, futex_rtt */
 void bench_blocked(const struct bench_options *options);
-void bench_remote(const struct bench_options *options);    /* remote_tell_64, remote_ask_64 */
-void bench_raw_zmq(const struct bench_options *options);   /* raw_zmq_tell_64, raw_zmq_rtt_64 */
+void bench_remote(const struct bench_options *options);    /* remote_..., small_ask_... */
+void bench_raw_zmq(const struct bench_options *options);   /* raw_zmq_... */
+void bench_curve_zmq(const struct bench_options *options); /* curve_zmq_... */
 
 /* The second process of the remote benches. Return the exit status. */
 int bench_remote_server(const struct bench_options *options, int argc, char **argv);

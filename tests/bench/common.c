@@ -31,6 +31,17 @@ uint64_t bench_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t bench_cpu_ns(pid_t other)
+{
+    const clockid_t own = CLOCK_PROCESS_CPUTIME_ID;
+    struct timespec ours, theirs;
+    clockid_t clock;
+
+    if (clock_gettime(own, &ours) != 0 || clock_getcpuclockid(other, &clock) != 0 || clock_gettime(clock, &theirs) != 0)
+        bench_die("the CPU time of the second process cannot be read");
+    return (uint64_t)(ours.tv_sec + theirs.tv_sec) * 1000000000u + (uint64_t)ours.tv_nsec + (uint64_t)theirs.tv_nsec;
+}
+
 struct ths_node *bench_node(const struct bench_options *options, const char *name)
 {
     struct ths_node *node = ths_node_start(&(struct ths_node_options){ .name = name, .workers = options->workers });

@@ -24,8 +24,10 @@ static const struct bench benches[] = {
     { "create_1m idle_actor message_1m", bench_million },
     { "park_rtt futex_rtt", bench_park },
     { "blocked_p99", bench_blocked },
-    { "remote_tell_64 remote_ask_64", bench_remote },
-    { "raw_zmq_tell_64 raw_zmq_rtt_64", bench_raw_zmq },
+    { "remote_tell_64 remote_tell_64_cpu remote_tell_1k remote_tell_64k remote_ask_64 small_ask_p99_unloaded remote_spawn "
+      "remote_down small_ask_p99_loaded", bench_remote },
+    { "raw_zmq_tell_64 raw_zmq_tell_64_cpu raw_zmq_tell_1k raw_zmq_tell_64k raw_zmq_rtt_64", bench_raw_zmq },
+    { "curve_zmq_tell_64 curve_zmq_tell_64_cpu curve_zmq_tell_1k curve_zmq_tell_64k curve_zmq_rtt_64", bench_curve_zmq },
 };
 enum { BENCHES = sizeof benches / sizeof benches[0], FIGURES_MAX = 64 };
 
@@ -42,7 +44,7 @@ void bench_report(const char *name, double value, const char *unit)
     if (figures_count < FIGURES_MAX)
         figures[figures_count++] = (struct figure){ name, value, unit };
     if (!json) {
-        (void)printf("%-20s %15.2f %s\n", name, value, unit);
+        (void)printf("%-22s %15.2f %s\n", name, value, unit);
         (void)fflush(stdout);
     }
 }

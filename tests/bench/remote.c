@@ -1,122 +1,67 @@
-/* Two processes of thiasos over loopback, encrypted: 64-byte tells delivered in order to an actor, and asks. */
+/* Two processes of thiasos over loopback, encrypted: tells of three sizes, delivered in order to an actor. */
 
-#include "bench.h"
+#include "remote.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "codec/keys.h"
 #include "spawn_server.h"
 
-enum { PAYLOAD = 64, BATCH = 64, WAIT_MS = 30000 };
+enum { BATCH = 64 };
 
-THS_MESSAGE(cargo, "bench.cargo", 1, u64(seq), bytes(data, .max = 64))
-THS_MESSAGE(expect, "bench.expect", 1, u64(count))
-THS_MESSAGE(all_here, "bench.all_here", 1, u64(out_of_order))
 THS_MESSAGE(more, "bench.more", 1)
-THS_MESSAGE(begin, "bench.begin", 1, ref(to), u64(count))
 
-static const uint8_t payload[PAYLOAD];
+const uint8_t remote_payload[REMOTE_PAYLOAD_MAX];
 
-/* ---- The server's actors ---------------------------------------------------------------- */
+/* ---- Sends so many messages, and waits until the other side has them ----------------------- */
 
-struct receiver {
-    ths_ref reply_to;
-    uint64_t wanted, got, out_of_order;
+struct round {
+    const char *name;     /* of the figure; NULL: a warm-up, not reported */
+    const char *cpu_name; /* of the CPU time a message takes in both processes, or NULL */
+    uint32_t size;
+    uint64_t count;
 };
 
-THS_ON(receiver, expect)
-{
-    self->reply_to = ths_sender(ctx);
-    self->wanted = msg->count;
-    self->got = self->out_of_order = 0;
-}
-
-THS_ON(receiver, cargo)
-{
-    if (msg->seq != self->got)
-        self->out_of_order++;
-    if (++self->got == self->wanted)
-        ths_tell(ctx, self->reply_to, all_here, .out_of_order = self->out_of_order);
-}
-
-THS_BEHAVIOUR(receiver, expect, cargo)
-
-struct answerer { char none; };
-
-THS_ON(answerer, cargo)
-{
-    ths_reply(ctx, cargo, .seq = msg->seq, .data = msg->data);
-}
-
-THS_BEHAVIOUR(answerer, cargo)
-
-/* argv: remote-server ENDPOINT KEY_FILE WORKERS. Ready when a line with the endpoint is printed; ends with its input. */
-int bench_remote_server(const struct bench_options *options, int argc, char **argv)
-{
-    struct bench_options own = *options;
-    struct ths_node *node;
-    char why[256], byte;
-
-    if (argc != 4)
-        return 2;
-    own.workers = (unsigned)strtoul(argv[3], NULL, 10);
-    ths_env_os_log(THS_LOG_WARN, false);
-    node = bench_node(&own, "bench-server");
-    /* As many places as the link may carry: refusals are not what is measured. */
-    (void)ths_spawn(node, receiver, .name = "receiver", .mailbox = 1u << 20);
-    (void)ths_spawn(node, answerer, .name = "answerer");
-    if (ths_cluster_join(node, &(struct ths_cluster_options){ .bind = argv[1], .key_file = argv[2], .seeds = "" },
-                         why, sizeof why) != THS_OK)
-        bench_die("the server does not join: %s", why);
-    (void)printf("%s\n", ths_cluster_endpoint(node));
-    (void)fflush(stdout);
-    while (read(STDIN_FILENO, &byte, 1) > 0) {
-    }
-    ths_node_stop(node, 1000);
-    return 0;
-}
-
-/* ---- The client's actors ---------------------------------------------------------------- */
+static const struct round *rounds; /* up to one without messages */
+static pid_t server_pid;
 
 struct shipper {
     ths_ref to;
-    uint64_t sent, count, warm_up, started_ns;
-    bool measured;
+    const struct round *round;
+    uint64_t sent, started_ns, started_cpu_ns;
 };
 
 /* The link refuses what it cannot hold: the rest is sent a little later. */
 static void ship(struct ths_ctx *ctx, struct shipper *self)
 {
-    for (int i = 0; i < BATCH && self->sent < self->count; i++) {
-        if (ths_try_tell(ctx, self->to, cargo, .seq = self->sent, .data = { payload, sizeof payload }) != THS_OK) {
+    for (int i = 0; i < BATCH && self->sent < self->round->count; i++) {
+        if (ths_try_tell(ctx, self->to, cargo, .seq = self->sent,
+                         .data = { remote_payload, self->round->size }) != THS_OK) {
             (void)ths_after(ctx, 1, more);
             return;
         }
         self->sent++;
     }
-    if (self->sent < self->count)
+    if (self->sent < self->round->count)
         ths_tell(ctx, ths_self(ctx), more);
 }
 
-static void round_of(struct ths_ctx *ctx, struct shipper *self, uint64_t count)
+static void begin_round(struct ths_ctx *ctx, struct shipper *self)
 {
-    self->count = count;
     self->sent = 0;
     self->started_ns = bench_now_ns();
-    ths_tell(ctx, self->to, expect, .count = count);
+    self->started_cpu_ns = bench_cpu_ns(server_pid);
+    ths_tell(ctx, self->to, expect, .count = self->round->count);
     ship(ctx, self);
 }
 
 THS_ON(shipper, begin)
 {
     self->to = msg->to;
-    self->warm_up = msg->count;
-    round_of(ctx, self, msg->count / 10); /* warm up */
+    self->round = rounds;
+    begin_round(ctx, self);
 }
 
 THS_ON(shipper, more)
@@ -124,65 +69,41 @@ THS_ON(shipper, more)
     ship(ctx, self);
 }
 
+static void report(const struct shipper *self)
+{
+    const struct round *round = self->round;
+    double seconds = (double)(bench_now_ns() - self->started_ns) / 1e9;
+
+    if (round->name && round->size >= REMOTE_PAYLOAD_MAX)
+        bench_report(round->name, (double)round->count * round->size / seconds / 1e6, "MB/s");
+    else if (round->name)
+        bench_report(round->name, (double)round->count / seconds, "msg/s");
+    if (round->cpu_name)
+        bench_report(round->cpu_name, (double)(bench_cpu_ns(server_pid) - self->started_cpu_ns) / (double)round->count,
+                     "ns");
+}
+
 THS_ON(shipper, all_here)
 {
     if (msg->out_of_order > 0)
         bench_die("%llu messages came out of order", (unsigned long long)msg->out_of_order);
-    if (!self->measured) {
-        self->measured = true;
-        round_of(ctx, self, self->warm_up);
+    report(self);
+    self->round++;
+    if (self->round->count > 0) {
+        begin_round(ctx, self);
         return;
     }
-    bench_report("remote_tell_64", (double)self->count * 1e9 / (double)(bench_now_ns() - self->started_ns), "msg/s");
     bench_done();
     ths_stop(ctx);
 }
 
 THS_BEHAVIOUR(shipper, begin, more, all_here)
 
-struct asker {
-    ths_ref to;
-    uint64_t left, count, started_ns;
-};
+/* ---- Together ----------------------------------------------------------------------------- */
 
-static void ask_next(struct ths_ctx *ctx, struct asker *self);
-
-THS_ON_REPLY(asker, answered, cargo)
+ths_ref remote_find(struct ths_node *node, const char *name)
 {
-    if (err != THS_OK)
-        bench_die("an ask ended with %s", ths_err_name(err));
-    self->left--;
-    if (self->left == self->count)
-        self->started_ns = bench_now_ns();
-    if (self->left > 0) {
-        ask_next(ctx, self);
-        return;
-    }
-    bench_report("remote_ask_64", (double)(bench_now_ns() - self->started_ns) / 1000.0 / (double)self->count, "us");
-    bench_done();
-    ths_stop(ctx);
-}
-
-static void ask_next(struct ths_ctx *ctx, struct asker *self)
-{
-    ths_ask(ctx, self->to, cargo, answered, WAIT_MS, .seq = self->left, .data = { payload, sizeof payload });
-}
-
-THS_ON(asker, begin)
-{
-    self->to = msg->to;
-    self->count = msg->count;
-    self->left = msg->count + msg->count / 10;
-    ask_next(ctx, self);
-}
-
-THS_BEHAVIOUR(asker, begin)
-
-/* ---- Together --------------------------------------------------------------------------- */
-
-static ths_ref find(struct ths_node *node, const char *name)
-{
-    ths_ref ref = ths_whereis(node, name, WAIT_MS);
+    ths_ref ref = ths_whereis(node, name, REMOTE_WAIT_MS);
 
     if (ths_ref_is_nobody(ref))
         bench_die("%s was not found", name);
@@ -203,26 +124,31 @@ static void make_key(char *path, size_t size)
 
 void bench_remote(const struct bench_options *options)
 {
+    const struct round all[] = {
+        { NULL, NULL, 64, bench_scale(options, 500000) },
+        { "remote_tell_64", "remote_tell_64_cpu", 64, bench_scale(options, 5000000) },
+        { "remote_tell_1k", NULL, 1024, bench_scale(options, 1000000) },
+        { "remote_tell_64k", NULL, REMOTE_PAYLOAD_MAX, bench_scale(options, 20000) },
+        { .count = 0 },
+    };
     char key[64], endpoint[64], workers[16], why[256];
     const char *const args[] = { "remote-server", "tcp://127.0.0.1:0", key, workers, NULL };
     struct server server;
     struct ths_node *node;
-    ths_ref ref;
 
     make_key(key, sizeof key);
     (void)snprintf(workers, sizeof workers, "%u", options->workers);
     server_start(&server, options->program, args, endpoint, sizeof endpoint);
+    rounds = all;
+    server_pid = server.pid;
     node = bench_node(options, "bench-client");
     if (ths_cluster_join(node, &(struct ths_cluster_options){ .bind = "tcp://127.0.0.1:0", .key_file = key,
                                                               .seeds = endpoint + strlen("tcp://") },
                          why, sizeof why) != THS_OK)
         bench_die("the client does not join: %s", why);
-    ref = ths_spawn(node, shipper);
-    ths_tell(node, ref, begin, .to = find(node, "receiver@bench-server"), .count = bench_scale(options, 5000000));
+    ths_tell(node, ths_spawn(node, shipper), begin, .to = remote_find(node, "receiver@bench-server"));
     bench_wait();
-    ref = ths_spawn(node, asker);
-    ths_tell(node, ref, begin, .to = find(node, "answerer@bench-server"), .count = bench_scale(options, 50000));
-    bench_wait();
+    remote_ask_benches(node, options);
     ths_node_stop(node, 1000);
     server_stop(&server);
     (void)unlink(key);
