@@ -10,6 +10,8 @@
 
 #include <sodium.h>
 
+#include "codec/codes.h"
+
 /* A dial of ours that is younger than this is given the preference over one from the other side. */
 #define PREFER_OWN_DIAL_NS UINT64_C(500000000)
 
@@ -84,8 +86,7 @@ static bool is_refusal(const uint8_t *payload, size_t len, struct thsi_member_re
     if (len == 0 || thsi_envelope_unpack(&envelope, &unpacker, &texts) != THS_OK ||
         envelope.kind != THSI_RECORD_BYE || envelope.err == THS_OK)
         return false;
-    *refusal = (struct thsi_member_refusal){ .err = envelope.err <= THS_SUPERSEDED ? (enum ths_err)envelope.err
-                                                                                   : THS_REFUSED };
+    *refusal = (struct thsi_member_refusal){ .err = thsi_refusal_of_code(envelope.err) };
     if (thsi_envelope_unpack(&envelope, &unpacker, &texts) != THS_OK || envelope.kind != THSI_RECORD_GOSSIP ||
         !envelope.bytes)
         return true;

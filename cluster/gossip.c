@@ -4,6 +4,17 @@
 
 #define PAGE_SIZE 16384u
 
+bool thsi_gossip_is_for_groups(const uint8_t *packet, size_t len)
+{
+    struct thsi_unpacker unpacker;
+    uint64_t kind;
+
+    thsi_unpacker_init(&unpacker, packet, len);
+    (void)thsi_unpack_array(&unpacker);
+    kind = thsi_unpack_u64(&unpacker);
+    return unpacker.err == THS_OK && kind >= THSI_GOSSIP_DELTA && kind <= THSI_GOSSIP_REPAIR;
+}
+
 /* Packets never move, so sends point into pages. The newest page is filled; a large packet gets a page of its size. */
 struct thsi_gossip_page {
     struct thsi_gossip_page *next;

@@ -21,10 +21,7 @@ enum thsi_gossip_kind {
 };
 
 /* Which core a received packet is for: true for groups, false for membership (which also refuses what is neither). */
-static inline bool thsi_gossip_is_for_groups(const uint8_t *packet, size_t len)
-{
-    return len >= 2 && packet[1] >= THSI_GOSSIP_DELTA && packet[1] <= THSI_GOSSIP_REPAIR;
-}
+bool thsi_gossip_is_for_groups(const uint8_t *packet, size_t len);
 
 /* One packet for one node. */
 struct thsi_gossip_send {

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "codec/codes.h"
+
 #define IDENTITY_FIELDS 8u
 #define REFUSAL_FIELDS 3u
 
@@ -72,7 +74,7 @@ void thsi_member_refusal_unpack(struct thsi_member_refusal *refusal, struct thsi
     uint32_t more = thsi_gossip_fields(unpacker, REFUSAL_FIELDS);
     uint64_t err = thsi_unpack_u64_max(unpacker, UINT16_MAX);
 
-    refusal->err = err > THS_OK && err <= THS_SUPERSEDED ? (enum ths_err)err : THS_REFUSED;
+    refusal->err = thsi_refusal_of_code(err);
     refusal->boot = thsi_unpack_u64(unpacker);
     refusal->members = thsi_unpack_u64(unpacker);
     thsi_gossip_skip(unpacker, more);

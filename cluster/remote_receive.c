@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "codec/codes.h"
+
 #define ARENA_KEPT (1024u * 1024)
 
 /* What is the same for all records of a frame. */
@@ -240,12 +242,6 @@ static uint64_t deadline_of(struct thsi_remote *remote, uint64_t remaining_ms)
     return env->now_ns(env) + remaining_ms * 1000000;
 }
 
-/* Numbers of a newer peer that this version has no name for. */
-static enum ths_err known_err(uint32_t err)
-{
-    return err <= THS_SUPERSEDED ? (enum ths_err)err : THS_REFUSED;
-}
-
 static struct thsi_signal signal_of(const struct receiving *at)
 {
     const struct thsi_envelope *envelope = &at->envelope;
@@ -260,9 +256,9 @@ static struct thsi_signal signal_of(const struct receiving *at)
         .incarnation = envelope->incarnation,
         .child = envelope->child,
         .mailbox = envelope->mailbox,
-        .err = known_err(envelope->err),
-        .reason = envelope->reason <= THS_REASON_REFUSED ? (enum ths_reason)envelope->reason : THS_REASON_CRASHED,
-        .certainty = envelope->certainty <= THS_ASSUMED ? (enum ths_certainty)envelope->certainty : THS_ASSUMED,
+        .err = thsi_err_of_code(envelope->err),
+        .reason = thsi_reason_of_code(envelope->reason),
+        .certainty = thsi_certainty_of_code(envelope->certainty),
         .text = envelope->text,
         .name = envelope->name,
     };

@@ -45,8 +45,8 @@ struct call {
 
 /* ---- The actor ------------------------------------------------------------------------------------------------------ */
 
-THS_MESSAGE(ths_probe_begin, "ths.probe_begin", 1, u64(address))
-THS_MESSAGE(ths_probe_call, "ths.probe_call", 1, u64(address))
+THS_MESSAGE(ths_probe_begin, "ths.here.probe_begin", 1, u64(address))
+THS_MESSAGE(ths_probe_call, "ths.here.probe_call", 1, u64(address))
 
 struct ths_probe_actor {
     struct ths_probe *it;

@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 
+#include "codec/codes.h"
 #include "codec/pack.h"
 #include "codec/unpack.h"
 #include "node/base/utf8.h"
@@ -303,12 +304,6 @@ static enum ths_err receive_hello2(struct thsi_handshake *handshake, const uint8
     return THS_OK;
 }
 
-static enum ths_err known_code(uint16_t number)
-{
-    return strcmp(ths_err_name((enum ths_err)number), "UNKNOWN") == 0 || number == THS_OK ? THS_REFUSED
-                                                                                          : (enum ths_err)number;
-}
-
 static bool is_printable(uint8_t byte)
 {
     return byte >= 0x20 && byte < 0x7f;
@@ -324,7 +319,7 @@ static enum ths_err receive_refusal(struct thsi_handshake *handshake, const uint
     text_len = frame_len - REFUSAL_TEXT_AT;
     refusal->version_min = thsi_get_u16(frame + VERSION_MIN_AT);
     refusal->version_max = thsi_get_u16(frame + VERSION_MAX_AT);
-    refusal->code = known_code(thsi_get_u16(frame + REFUSAL_CODE_AT));
+    refusal->code = thsi_refusal_of_code(thsi_get_u16(frame + REFUSAL_CODE_AT));
     for (size_t i = 0; i < text_len; i++)
         refusal->text[i] = is_printable(frame[REFUSAL_TEXT_AT + i]) ? (char)frame[REFUSAL_TEXT_AT + i] : '?';
     refusal->text[text_len] = '\0';

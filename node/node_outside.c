@@ -286,7 +286,7 @@ struct search {
     ths_ref found;
 };
 
-THS_MESSAGE(ths_look_again, "ths.look_again", 1)
+THS_MESSAGE(ths_look_again, "ths.here.look_again", 1)
 
 struct ths_finder {
     struct search *search;

@@ -10,7 +10,7 @@
 
 #ifndef __cplusplus
 /* Passes the address of the struct; never leaves the process. */
-THS_MESSAGE(ths_caller_start, "ths.caller.start", 1, u64(address))
+THS_MESSAGE(ths_caller_start, "ths.here.caller_start", 1, u64(address))
 #endif
 
 /* Run an actor of @behaviour with @address in its start message, a ths_caller_start, until it has ended.

@@ -54,7 +54,7 @@ struct join_call {
     enum ths_reason reason;
 };
 
-THS_MESSAGE(ths_joiner_due, "ths.joiner.due", 1)
+THS_MESSAGE(ths_joiner_due, "ths.here.joiner_due", 1)
 
 struct ths_joiner {
     struct join_call *call;

@@ -7,7 +7,7 @@
 #define MS UINT64_C(1000000)
 
 /* Never sent: the body of the timer of an exit-after. */
-THS_MESSAGE(ths_exit_due, "ths.exit_due", 1, u8(reason))
+THS_MESSAGE(ths_exit_due, "ths.here.exit_due", 1, u8(reason))
 
 /* ---- Silence ---------------------------------------------------------------------------- */
 

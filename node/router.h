@@ -39,7 +39,7 @@ struct thsi_router {
 
 #ifndef __cplusplus
 /* Sent by the router to those who asked with watch_members. */
-THS_MESSAGE(ths_members_changed, "ths.members_changed", 1, u64(version))
+THS_MESSAGE(ths_members_changed, "ths.here.members_changed", 1, u64(version))
 #endif
 
 #endif /* THSI_NODE_ROUTER_H */

@@ -25,8 +25,8 @@ enum { WHOLE_TURN = 1 << 20 };
 
 /* ---- The deadline ----------------------------------------------------------------------- */
 
-THS_MESSAGE(ths_guard_start, "ths.guard.start", 1, ref(whom), u64(deadline_ns))
-THS_MESSAGE(ths_guard_due, "ths.guard.due", 1)
+THS_MESSAGE(ths_guard_start, "ths.here.guard_start", 1, ref(whom), u64(deadline_ns))
+THS_MESSAGE(ths_guard_due, "ths.here.guard_due", 1)
 
 struct ths_guard {
     ths_ref whom;

@@ -22,7 +22,7 @@ enum {
     ROUTER_POLL_MS = 500 /* how soon a cluster that is joined later is noticed */
 };
 
-THS_MESSAGE(ths_supervisor_tick, "ths.supervisor_tick", 1)
+THS_MESSAGE(ths_supervisor_tick, "ths.here.supervisor_tick", 1)
 
 struct ths_supervisor {
     struct thsi_supervision *it; /* NULL: not claimed yet */

@@ -22,10 +22,10 @@
 #include "thiasos/lifecycle.h"
 
 /* What the runtime makes of a HALTED signal: an incarnation of child number `child` has ended. */
-THS_MESSAGE(ths_child_halted, "ths.child_halted", 1, u32(child), ref(who), u8(reason), u32(incarnation), string(text))
+THS_MESSAGE(ths_child_halted, "ths.here.child_halted", 1, u32(child), ref(who), u8(reason), u32(incarnation), string(text))
 
 /* The start message of a supervisor: which supervision it claims. */
-THS_MESSAGE(ths_supervise_start, "ths.supervise_start", 1, u64(token))
+THS_MESSAGE(ths_supervise_start, "ths.here.supervise_start", 1, u64(token))
 
 /* An order: enum thsi_child_order; the child by its name, else by its ref; of START the wish with this token. */
 THS_MESSAGE(ths_child_order, "ths.child_order", 1, u8(order), string(name), ref(who), u64(token))

@@ -209,6 +209,9 @@ const struct thsi_type_info *thsi_type_by_name(const char *name)
 enum ths_err thsi_type_find(const char *name, uint32_t version, uint64_t fingerprint,
                             const struct thsi_type_info **out)
 {
+    *out = NULL;
+    if (strncmp(name, THSI_TYPE_HERE, sizeof THSI_TYPE_HERE - 1) == 0)
+        return THS_UNKNOWN_TYPE;
     *out = find_exact(name, version, fingerprint);
     if (*out)
         return THS_OK;

@@ -70,8 +70,12 @@ THS_API const struct thsi_type_info *thsi_type_by_id(uint32_t id);
 /* The newest version with this wire name, or NULL. Thread: any. */
 THS_API const struct thsi_type_info *thsi_type_by_name(const char *name);
 
+/* Names of types that never leave the process begin so: they hold addresses, or are believed without question. */
+#define THSI_TYPE_HERE "ths.here."
+
 /* The entry that a peer means.
- * Errors: UNKNOWN_TYPE (no such name), TYPE_MISMATCH (name known, but not with this version and fingerprint).
+ * Errors: UNKNOWN_TYPE (no such name, or one of THSI_TYPE_HERE), TYPE_MISMATCH (name known, but not with this version
+ * and fingerprint).
  * *@out is the entry when OK, the newest of that name for TYPE_MISMATCH, else NULL. Thread: any. */
 THS_MUST_CHECK THS_API enum ths_err thsi_type_find(const char *name, uint32_t version, uint64_t fingerprint,
                                                    const struct thsi_type_info **out);

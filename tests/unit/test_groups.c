@@ -635,6 +635,22 @@ static size_t delta(uint8_t *bytes, const char *scope, const char *name, uint32_
     return packer.len;
 }
 
+/* A peer need not write the shortest forms: both the array and the kind in it have longer ones. */
+static void packets_of_groups_are_told_by_their_kind_in_any_form(void **state)
+{
+    static const uint8_t repair[][8] = { "\x92\x13\xa1s", "\x92\xcc\x13\xa1s", "\xdc\x00\x02\xcd\x00\x13\xa1s" };
+    static const size_t lens[] = { 4, 5, 8 };
+    static const uint8_t others[][8] = { "\x92\x03\x13", "\x92\xcc\x0f\x13", "\x92\xcc\x14\x13", "\x92\xa1\x13", "\x13\x13" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof repair / sizeof *repair; i++)
+        assert_true(thsi_gossip_is_for_groups(repair[i], lens[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(thsi_gossip_is_for_groups(others[i], strlen((const char *)others[i])));
+    for (size_t len = 0; len < 2; len++)
+        assert_false(thsi_gossip_is_for_groups(repair[0], len));
+}
+
 static void malformed_packets_are_refused(void **state)
 {
     uint8_t bytes[256];
@@ -718,6 +734,7 @@ int main(void)
         FACT(lost_delta_is_noticed_by_the_digest),
         FACT(many_losses_converge_in_the_end),
         FACT(receiver_out_of_memory_is_repaired),
+        FACT(packets_of_groups_are_told_by_their_kind_in_any_form),
         FACT(malformed_packets_are_refused),
         FACT(snapshot_with_a_missing_part_removes_nothing),
         FACT(nodes_are_bounded),

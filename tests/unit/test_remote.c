@@ -387,6 +387,61 @@ static void reply_without_a_body_or_an_error_closes_the_link(void **state)
     assert_int_equal(b.fake.count, 1);
 }
 
+/* What reaches b when the other side sends a REPLY with this number of an error, and a DOWN with that of a reason. */
+static enum ths_err err_that_arrives(uint32_t number)
+{
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_REPLY, .from = { 1, 1 }, .to = { 2, 3 }, .id = 9, .err = number };
+
+    fake_runtime_clear(&b.fake);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &envelope), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    return fake_runtime_only(&b.fake)->err;
+}
+
+static enum ths_reason reason_that_arrives(uint32_t number)
+{
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_DOWN, .number = b.peer->control_seen + 1, .from = { 1, 1 },
+                                            .to = { 2, 3 }, .id = 9, .reason = number };
+
+    fake_runtime_clear(&b.fake);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &envelope), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    return fake_runtime_only(&b.fake)->reason;
+}
+
+static void every_error_and_reason_arrives_and_unknown_ones_as_refused_and_crashed(void **state)
+{
+    (void)state;
+    connect_sides();
+#define X(name, number, text) if ((number) != THS_OK) assert_int_equal(err_that_arrives(number), THS_##name);
+    THS_ERR_LIST(X)
+#undef X
+#define X(name, number, text) assert_int_equal(reason_that_arrives(number), THS_REASON_##name);
+    THS_REASON_LIST(X)
+#undef X
+    assert_int_equal(err_that_arrives(60000), THS_REFUSED);
+    assert_int_equal(err_that_arrives(UINT32_MAX), THS_REFUSED);
+    assert_int_equal(reason_that_arrives(60000), THS_REASON_CRASHED);
+}
+
+/* As ths.here.caller_start and its like, whose field is an address. */
+THS_MESSAGE(local, "ths.here.test", 1, u64(address))
+
+static void type_of_this_process_alone_is_unknown_to_all_others(void **state)
+{
+    const struct local body = { .address = 1 };
+    const struct thsi_signal signal = tell(alice, bob, &local_type, &body);
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 0);
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REFUSED);
+    assert_int_equal(fake_runtime_only(&a.fake)->err, THS_UNKNOWN_TYPE);
+}
+
 static void garbage_closes_the_link(void **state)
 {
     static const uint8_t garbage[] = { 0xc1, 0xff, 0x00, 0x93 };
@@ -603,6 +658,8 @@ int main(void)
         TEST(other_fields_are_answered_and_then_refused_with_both_sides_named),
         TEST(type_that_was_never_announced_closes_the_link),
         TEST(reply_without_a_body_or_an_error_closes_the_link),
+        TEST(every_error_and_reason_arrives_and_unknown_ones_as_refused_and_crashed),
+        TEST(type_of_this_process_alone_is_unknown_to_all_others),
         TEST(garbage_closes_the_link),
         TEST(every_truncation_of_a_frame_is_refused_or_shorter),
         TEST(invalid_body_is_refused_before_it_is_packed),
