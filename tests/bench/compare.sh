@@ -2,21 +2,23 @@
 # Measures thiasos beside Erlang, CAF and raw ZeroMQ: one round of each after the other, several rounds, medians and ratios
 # beside the goals.
 #
-#   tests/bench/compare.sh [--rounds N] [--workers N] [--local] [--bench PROGRAM]
+#   tests/bench/compare.sh [--rounds N] [--workers N] [--local | --remote] [--bench PROGRAM]
 #
-# --local leaves the remote benches out. Needs erlang-base and a built build/bin/thiasos-bench; CAF is measured where libcaf-dev
-# and g++ are. Nothing else should run meanwhile. All on loopback; ends by itself.
+# --local leaves the remote benches out, --remote the local ones. Needs erlang-base and a built build/bin/thiasos-bench; CAF is
+# measured where libcaf-dev and g++ are, Erlang over TLS where erlang-ssl and openssl are. Nothing else should run meanwhile.
+# All on loopback; ends by itself.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-rounds=5 workers=2 remote=yes bench=$here/../../build/bin/thiasos-bench
+rounds=5 workers=2 local=yes remote=yes bench=$here/../../build/bin/thiasos-bench
 
 while [ $# -gt 0 ]; do
     case $1 in
         --rounds) rounds=$2; shift 2 ;;
         --workers) workers=$2; shift 2 ;;
         --local) remote=no; shift ;;
+        --remote) local=no; shift ;;
         --bench) bench=$2; shift 2 ;;
-        --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "compare.sh: unknown option $1: see --help" >&2; exit 2 ;;
     esac
 done
@@ -47,22 +49,61 @@ erlang_local() {
     erl +S 1:1 -noshell -pa "$work" -eval "local_bench:run([fan_in_4_one_worker])."
 }
 
-erlang_remote() {
-    mkfifo "$work/ready.$1"
-    erl +S "$workers:$workers" -noshell -name "server$1@127.0.0.1" -setcookie bench -pa "$work" \
-        -eval "remote_bench:server()." > "$work/ready.$1" & pids+=($!)
-    read -r _ < "$work/ready.$1"
-    erl +S "$workers:$workers" -noshell -name "client$1@127.0.0.1" -setcookie bench -pa "$work" \
-        -eval "remote_bench:client(['server$1@127.0.0.1'])."
+caf_remote=
+if [ "$remote" = yes ] && [ -n "$caf" ] &&
+    g++ -O2 -std=c++17 "$here/caf/remote_bench.cpp" -o "$work/caf_remote" -lcaf_io -lcaf_core -lpthread 2>> "$work/caf.log"; then
+    caf_remote=$work/caf_remote
+fi
+
+# Erlang's TLS wants a certificate and its key in one file.
+tls=
+if [ "$remote" = yes ] && erl -noshell -eval 'halt(case code:which(ssl) of non_existing -> 1; _ -> 0 end).' &&
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/certificate.pem" -days 2 \
+        -subj /CN=127.0.0.1 2> "$work/openssl.log"; then
+    cat "$work/certificate.pem" "$work/key.pem" > "$work/node.pem"
+    tls=yes
+elif [ "$remote" = yes ]; then
+    echo "compare.sh: Erlang over TLS is left out: apt-get install erlang-ssl openssl" >&2
+fi
+
+erlang_remote() { # ROUND OPTION...
+    local name=$1$#
+
+    mkfifo "$work/ready.$name"
+    erl +S "$workers:$workers" -noshell -name "server$name@127.0.0.1" -setcookie bench -pa "$work" "${@:2}" \
+        -eval "remote_bench:server()." > "$work/ready.$name" & pids+=($!)
+    read -r _ < "$work/ready.$name"
+    erl +S "$workers:$workers" -noshell -name "client$name@127.0.0.1" -setcookie bench -pa "$work" "${@:2}" \
+        -eval "remote_bench:client(['server$name@127.0.0.1'])."
+}
+
+erlang_tls() { # ROUND
+    erlang_remote "$1" -proto_dist inet_tls -ssl_dist_opt server_certfile "$work/node.pem"
+}
+
+caf_over_middleman() { # ROUND
+    mkfifo "$work/caf.$1" "$work/caf_input.$1"
+    "$caf_remote" server < "$work/caf_input.$1" > "$work/caf.$1" & pids+=($!)
+    exec 3> "$work/caf_input.$1"
+    read -r port < "$work/caf.$1"
+    "$caf_remote" client "$port"
+    exec 3>&-
 }
 
 for round in $(seq "$rounds"); do
     echo "round $round of $rounds" >&2
-    erlang_local | sed 's/^/erlang /' >> "$work/figures"
-    "$bench" --workers "$workers" | sed 's/^/thiasos /' >> "$work/figures"
-    "$bench" --workers 1 --only chameneos | sed 's/^/one_worker /' >> "$work/figures"
-    [ -z "$caf" ] || "$caf" --scheduler.max-threads="$workers" | sed 's/^/caf /' >> "$work/figures"
-    [ "$remote" = no ] || erlang_remote "$round" | sed 's/^/erlang /' >> "$work/figures"
+    if [ "$local" = yes ]; then
+        erlang_local | sed 's/^/erlang /' >> "$work/figures"
+        "$bench" --workers "$workers" --part local | sed 's/^/thiasos /' >> "$work/figures"
+        "$bench" --workers 1 --only chameneos | sed 's/^/one_worker /' >> "$work/figures"
+        [ -z "$caf" ] || "$caf" --scheduler.max-threads="$workers" | sed 's/^/caf /' >> "$work/figures"
+    fi
+    if [ "$remote" = yes ]; then
+        "$bench" --workers "$workers" --part remote | sed 's/^/thiasos /' >> "$work/figures"
+        erlang_remote "$round" | sed 's/^/erlang /' >> "$work/figures"
+        [ -z "$tls" ] || erlang_tls "$round" | sed 's/^/erlang_tls /' >> "$work/figures"
+        [ -z "$caf_remote" ] || caf_over_middleman "$round" | sed 's/^/caf /' >> "$work/figures"
+    fi
 done
 
 python3 - "$work/figures" "$rounds" <<'PY'
@@ -88,10 +129,22 @@ rows = [("ping_pong", "ns", False, ("erlang", "ping_pong"), 8), ("ping_pong", "n
         ("idle_actor", "bytes", False, ("erlang", "idle_actor"), ("at most", 160)),
         ("park_rtt", "us", False, ("thiasos", "futex_rtt"), 1 / 1.3),
         ("blocked_p99", "ms", False, None, ("at most", 20)),
-        ("remote_tell_64", "msg/s", True, ("erlang", "remote_tell_64"), 3),
-        ("remote_tell_64", "msg/s", True, ("thiasos", "raw_zmq_tell_64"), 0.5),
+        ("remote_tell_64", "msg/s", True, ("thiasos", "raw_zmq_tell_64"), 2),
+        ("remote_tell_64", "msg/s", True, ("thiasos", "curve_zmq_tell_64"), 6),
+        ("remote_tell_64", "msg/s", True, ("erlang", "remote_tell_64"), 12),
+        ("remote_tell_64", "msg/s", True, ("erlang_tls", "remote_tell_64"), 12),
+        ("remote_tell_64", "msg/s", True, ("caf", "remote_tell_64"), 40),
+        ("remote_tell_64_cpu", "ns", False, ("thiasos", "raw_zmq_tell_64_cpu"), 1 / 0.55),
+        ("remote_tell_1k", "msg/s", True, ("thiasos", "raw_zmq_tell_1k"), 0.9),
+        ("remote_tell_64k", "MB/s", True, ("thiasos", "raw_zmq_tell_64k"), 0.45),
+        ("remote_tell_64k", "MB/s", True, ("erlang_tls", "remote_tell_64k"), 7),
+        ("remote_ask_64", "us", False, ("thiasos", "raw_zmq_rtt_64"), 1 / 1.10),
         ("remote_ask_64", "us", False, ("erlang", "remote_ask_64"), None),
-        ("remote_ask_64", "us", False, ("thiasos", "raw_zmq_rtt_64"), None)]
+        ("remote_ask_64", "us", False, ("erlang_tls", "remote_ask_64"), 1),
+        ("remote_ask_64", "us", False, ("caf", "remote_ask_64"), None),
+        ("remote_spawn", "us", False, ("thiasos", "raw_zmq_rtt_64"), 1 / 1.25),
+        ("remote_down", "us", False, ("thiasos", "raw_zmq_rtt_64"), 1 / 1.25),
+        ("small_ask_p99_loaded", "us", False, ("thiasos", "small_ask_p99_unloaded"), 1 / 3)]
 # The fastest of actix 0.13.5, ractor 0.16.5, kameo 0.22.2, xactor 0.7.11, riker 0.4.2 and bastion 0.4.5 in each row, measured
 # on two threads (one for the row of one worker) beside the same Erlang/OTP 25.2 on 2026-11-22: their ratio to it carries over,
 # their times do not.
@@ -99,14 +152,16 @@ rust = {"ping_pong": 1.2, "fan_in_4": 2.0, "fan_in_4_one_worker": 1.5, "ring_503
         "skynet_1m": 2.3, "create_1m": 3.0, "message_1m": 2.6, "idle_actor": 3.9}
 one_thread = {"ping_pong": 2.1, "ring_503": 2.6} # where two threads make them slower than one: the better counts
 rust.update(one_thread)
-names = {"erlang": "Erlang", "caf": "CAF", "one_worker": "one worker"}
+names = {"erlang": "Erlang", "erlang_tls": "Erlang TLS", "caf": "CAF", "one_worker": "one worker"}
+twins = {"futex_rtt": "bare futex", "small_ask_p99_unloaded": "unloaded"}
 print(f"medians of {sys.argv[2]} rounds\n{'figure':20} {'thiasos':>14} {'other':>14} {'unit':6} {'against':14} {'ratio':>8} {'goal':>8}")
 for name, unit, more, other, goal in rows:
     ours, theirs = median.get(("thiasos", name)), median.get(other) if other else None
     if ours is None or (other and theirs is None):
         continue
     ratio = None if theirs is None else ours / theirs if more else theirs / ours
-    against = "-" if other is None else names.get(other[0]) or {"futex_rtt": "bare futex"}.get(other[1], "raw ZeroMQ")
+    against = "-" if other is None else names.get(other[0]) or twins.get(
+        other[1], "CURVE" if other[1].startswith("curve") else "raw ZeroMQ")
     if isinstance(goal, tuple):
         reached, wanted = ours <= goal[1], f"<={goal[1]:g}"
     else:

@@ -183,6 +183,6 @@ void remote_ask_benches(struct ths_node *node, const struct bench_options *optio
     bench_wait();
     stream = ths_spawn(node, streamer);
     ths_tell(node, stream, begin, .to = remote_find(node, "receiver@bench-server"));
-    ask(node, bench_scale(options, 20000), NULL, "small_ask_p99_loaded");
+    ask(node, bench_scale(options, 1000), NULL, "small_ask_p99_loaded");
     ths_kill(node, stream);
 }

@@ -1,4 +1,4 @@
-%% The remote benches, over Erlang's distribution in the clear: the same work as remote.c. Prints "NAME VALUE UNIT" lines.
+%% The remote benches, over Erlang's distribution, in the clear or over TLS as the nodes were started: the same work as remote.c. Prints "NAME VALUE UNIT" lines.
 -module(remote_bench).
 -export([server/0, client/1, receiver/2, answerer/0]).
 
@@ -24,6 +24,9 @@ client([Server]) ->
     _ = ship(Server, Payload, 50000),
     Count = 500000,
     report("remote_tell_64", Count * 1.0e9 / ship(Server, Payload, Count), "msg/s"),
+    Large = binary:copy(<<0>>, 65536),
+    LargeCount = 10000,
+    report("remote_tell_64k", LargeCount * 65536 * 1.0e3 / ship(Server, Large, LargeCount), "MB/s"),
     {bench_server, Server} ! {self(), answerer},
     Answerer = receive {_, Pid} -> Pid end,
     ask(Answerer, Payload, 2000),
