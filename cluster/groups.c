@@ -244,9 +244,12 @@ void thsi_groups_time_passed(struct thsi_groups *g, uint64_t now_ns, struct thsi
     if (now_ns >= g->digest_due_ns) {
         g->digest_due_ns = now_ns + THSI_GROUP_DIGEST_NS;
         for (size_t i = 0; i < THSI_GROUP_OWNER_CHAINS; i++)
-            for (const struct thsi_group_owner *to = g->owners[i]; to; to = to->next)
+            for (struct thsi_group_owner *to = g->owners[i]; to; to = to->next) {
+                for (unsigned scope = 0; scope < g->scopes_count; scope++)
+                    to->shares[scope].answered = false;
                 if (to->linked)
                     thsi_groups_pack_digest(g, to);
+            }
     }
     fill_update(g, update);
 }

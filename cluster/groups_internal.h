@@ -51,6 +51,7 @@ struct thsi_group_share {
     uint32_t mark;                      /* of the snapshot being received, 0: none */
     uint32_t part;                      /* that comes next */
     bool asked;                         /* for a snapshot that has not begun yet */
+    bool answered;                      /* by this node, with a snapshot of its own share, since the last digest */
 };
 
 struct thsi_group_owner {

@@ -384,8 +384,11 @@ static enum ths_err unpack_repair(struct thsi_groups *g, struct thsi_group_owner
 {
     unsigned scope = unpack_scope(g, from, unpacker);
 
-    if (unpacker->err == THS_OK)
-        thsi_groups_pack_snapshot(g, scope, from->uid);
+    /* Once between two digests: a snapshot is large and its packet small. Who lost that one asks again for the next digest. */
+    if (unpacker->err != THS_OK || from->shares[scope].answered)
+        return THS_OK;
+    from->shares[scope].answered = true;
+    thsi_groups_pack_snapshot(g, scope, from->uid);
     return THS_OK;
 }
 

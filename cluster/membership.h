@@ -71,6 +71,7 @@ struct thsi_member {
     unsigned dial_failures;    /* in a row */
     unsigned gossip_left;      /* heartbeat rounds that still tell of it */
     unsigned mismatches;       /* heartbeats in a row with a digest other than ours */
+    uint64_t table_ns;         /* when it was last sent the table for them; 0: never */
     uint64_t heard_ns;         /* last sign of life */
     uint64_t bury_ns;          /* SUSPECT, LEAVING: when it is buried */
     uint64_t dial_ns;          /* when to dial next, UINT64_MAX: not */

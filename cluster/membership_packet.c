@@ -7,6 +7,7 @@
 #define RUMOUR_MAX (THSI_IDENTITY_PACKED_MAX + 8)
 #define HEARTBEAT_FIELDS 6u
 #define HEARTBEAT_MAX 64u
+#define MISMATCHES_MAX 8u /* then the table is sent; but no more of them than heartbeats, whoever floods this node with those */
 
 static_assert(THSI_MEMBERS_MAX + THSI_TOMBS_MAX <= UINT16_MAX, "the number of rumours fits");
 
@@ -228,8 +229,9 @@ static enum ths_err unpack_heartbeat(struct thsi_membership *m, struct thsi_memb
     measure(from, echo, hold_ns, now_ns);
     /* Two nodes that have known different things for a while lost a packet somewhere: then everything is said again. */
     from->mismatches = digest == thsi_membership_digest(m) ? 0 : from->mismatches + 1;
-    if (from->mismatches >= 8) {
+    if (from->mismatches >= MISMATCHES_MAX && now_ns - from->table_ns >= m->heartbeat_ns) {
         from->mismatches = 0;
+        from->table_ns = now_ns;
         thsi_membership_pack_table(m, from->who.uid);
     }
     return thsi_membership_hear_self(m, from, incarnation, now_ns);

@@ -309,6 +309,7 @@ json_t *vectors_make(void)
     set(all, "refs", vectors_refs());
     set(all, "records", vectors_records());
     set(all, "records_read", vectors_records_read());
+    set(all, "records_refused", vectors_records_refused());
     set(all, "packets", vectors_packets());
     set(all, "digests", vectors_digests());
     return all;

@@ -30,6 +30,7 @@ json_t *vectors_value(const void *bytes, size_t len);
 /* Records, bodies, types, refs. Packets. Give. */
 json_t *vectors_records(void);
 json_t *vectors_records_read(void);
+json_t *vectors_records_refused(void);
 json_t *vectors_types(void);
 json_t *vectors_bodies(void);
 json_t *vectors_bodies_read(void);

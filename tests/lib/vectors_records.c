@@ -88,13 +88,49 @@ json_t *vectors_bodies_read(void)
 
 json_t *vectors_records_read(void)
 {
-    return json_pack("[o,o,o,o]",
+    return json_pack("[o,o,o,o,o]",
                      READ_AS("a field behind the last is skipped", "\x93\x24\x13\x93\x01\xc0\x02", "\x92\x24\x13"),
+                     READ_AS("16 arrays in each other are skipped",
+                             "\x93\x24\x13\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0", "\x92\x24\x13"),
                      READ_AS("missing fields are zero", "\x93\x07\x01\x01", "\x96\x07\x01\x01\x00\x00\x00"),
                      READ_AS("longer forms", "\xdc\x00\x06\xcc\x07\xcd\x00\x01\x01\x02\x03\xcc\xc8",
                              "\x96\x07\x01\x01\x02\x03\xcc\xc8"),
                      READ_AS("nil for a text", "\x9a\x09\x02\x01\x02\x03\xcc\xc8\x07\x00\x00\xc0",
                              "\x97\x09\x02\x01\x02\x03\xcc\xc8\x07"));
+}
+
+static json_t *refused(const char *why, enum ths_err err, const void *bytes, size_t len)
+{
+    return json_pack("{s:s,s:o,s:s}", "why", why, "bytes", vectors_hex(bytes, len), "err", ths_err_name(err));
+}
+
+#define REFUSED(why, err, bytes) (void)json_array_append_new(all, refused(why, THS_##err, bytes, sizeof(bytes) - 1))
+#define LONG_TEXT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+json_t *vectors_records_refused(void)
+{
+    json_t *all = json_array();
+
+    REFUSED("an unknown kind", MALFORMED, "\x91\x25");
+    REFUSED("no kind", MALFORMED, "\x90");
+    REFUSED("a map", MALFORMED, "\x81\x24\x13");
+    REFUSED("no array", MALFORMED, "\x24");
+    REFUSED("fewer elements than announced", MALFORMED, "\x93\x24\x13");
+    REFUSED("a number cut short", MALFORMED, "\x92\x24\xcd\x01");
+    REFUSED("a negative number", MALFORMED, "\x92\x24\xff");
+    REFUSED("a float", MALFORMED, "\x92\x24\xca\x3f\x80\x00\x00");
+    REFUSED("a slot beyond 32 bits", MALFORMED, "\x96\x07\x01\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x02\x03\x04");
+    REFUSED("a control record without a number", MALFORMED, "\x96\x07\x00\x01\x02\x03\x04");
+    REFUSED("a text that is not UTF-8", MALFORMED, "\x98\x0b\x01\x02\x00\x00\x07\xc0\xa1\xff");
+    REFUSED("a text with a zero byte", MALFORMED, "\x98\x0b\x01\x02\x00\x00\x07\xc0\xa2" "a\x00");
+    REFUSED("a surrogate", MALFORMED, "\x98\x0b\x01\x02\x00\x00\x07\xc0\xa3\xed\xa0\x80");
+    REFUSED("bytes for a text", MALFORMED, "\x98\x0b\x01\x02\x00\x00\x07\xc0\xc4\x01" "a");
+    REFUSED("a text of 128 bytes", TOO_BIG, "\x98\x0b\x01\x02\x00\x00\x07\xc0\xd9\x80" LONG_TEXT LONG_TEXT);
+    REFUSED("a type without a body", MALFORMED, "\x96\x01\x01\x02\x03\x04\x05");
+    REFUSED("a slot without a generation among receivers", MALFORMED, "\x95\x22\x01\x02\x91\x03\x00");
+    REFUSED("17 arrays in each other, to be skipped", MALFORMED,
+            "\x93\x24\x13\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0");
+    return all;
 }
 
 /* ---- Refs --------------------------------------------------------------------------------- */

@@ -545,6 +545,25 @@ static void lost_delta_is_noticed_by_the_digest(void **state)
     assert_int_equal(members(2, "default/w"), 0);
 }
 
+/* A snapshot may be large, and a REPAIR is ten bytes. */
+static void repairs_are_answered_once_a_second(void **state)
+{
+    static const uint8_t repair[] = "\x92\x13\xa7" "default";
+    size_t answers = 0;
+
+    (void)state;
+    link_all();
+    settle();
+    for (int second = 1; second <= 2; second++) {
+        for (int i = 0; i < 100; i++) {
+            assert_int_equal(thsi_groups_receive(nodes[0], uid_of(1), repair, sizeof repair - 1, &update), THS_OK);
+            answers += update.sends_count;
+        }
+        assert_int_equal(answers, second);
+        pass_seconds(1);
+    }
+}
+
 static void many_losses_converge_in_the_end(void **state)
 {
     uint32_t random = 1;
@@ -732,6 +751,7 @@ int main(void)
         FACT(entries_of_a_buried_node_go_in_one_step),
         FACT(lost_delta_is_noticed_by_the_next_one),
         FACT(lost_delta_is_noticed_by_the_digest),
+        FACT(repairs_are_answered_once_a_second),
         FACT(many_losses_converge_in_the_end),
         FACT(receiver_out_of_memory_is_repaired),
         FACT(packets_of_groups_are_told_by_their_kind_in_any_form),

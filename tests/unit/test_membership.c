@@ -441,6 +441,28 @@ static void different_digests_for_long_have_the_table_sent_again(void **state)
     assert_int_equal(update.sends_count, 1);
 }
 
+static void flood_of_heartbeats_has_the_table_sent_once(void **state)
+{
+    static const uint8_t beat[] = { 0x96, THSI_GOSSIP_HEARTBEAT, 1, 77, 1, 0, 0 };
+    size_t tables = 0;
+
+    (void)state;
+    linked(2, "b", 1);
+    pass_ms(1, 0);
+    for (int i = 0; i < 800; i++) {
+        assert_int_equal(receive(2, beat, sizeof beat), THS_OK);
+        tables += update.sends_count;
+    }
+    assert_int_equal(tables, 1);
+    now_ns += 250 * MS; /* a heartbeat's time: then once more, beside what is due by then */
+    for (int i = 0; i < 800; i++) {
+        assert_int_equal(receive(2, beat, sizeof beat), THS_OK);
+        for (size_t at = 0; at < update.sends_count; at++)
+            tables += update.sends[at].packet[1] == THSI_GOSSIP_MEMBERS && update.sends[at].packet[4] == 2;
+    }
+    assert_int_equal(tables, 2);
+}
+
 /* ---- Facts: admission ----------------------------------------------------------------------- */
 
 static enum ths_err admit(struct thsi_identity who)
@@ -768,6 +790,7 @@ int main(void)
         FACT(signs_of_life_put_off_suspicion),
         FACT(node_that_was_not_run_gives_all_a_fresh_period),
         FACT(different_digests_for_long_have_the_table_sent_again),
+        FACT(flood_of_heartbeats_has_the_table_sent_once),
         FACT(own_uid_name_and_id_are_refused),
         FACT(living_member_keeps_its_name),
         FACT(older_boot_is_superseded_and_hears_the_newest),

@@ -263,6 +263,25 @@ static void records_of_other_versions_are_read_as_the_vectors_say(void **state)
     }
 }
 
+static void refused_records_of_the_vectors_are_refused(void **state)
+{
+    const json_t *vector;
+    size_t index;
+
+    (void)state;
+    json_array_foreach(at(golden, "records_refused"), index, vector) {
+        struct bytes bytes = bytes_at(vector, "bytes");
+        uint64_t room[512];
+        struct thsi_arena arena = { .base = (uint8_t *)room, .cap = sizeof room };
+        struct thsi_envelope envelope;
+        struct thsi_unpacker unpacker;
+
+        thsi_unpacker_init(&unpacker, bytes.at, bytes.len);
+        assert_string_equal(ths_err_name(thsi_envelope_unpack(&envelope, &unpacker, &arena)),
+                            json_string_value(at(vector, "err")));
+    }
+}
+
 static struct bytes read_and_write_body(struct ths_type *type, const struct bytes *bytes)
 {
     const struct thsi_type_info *info = thsi_type_intern(type);
@@ -337,6 +356,7 @@ int main(void)
         cmocka_unit_test(frames_of_the_vectors_open),
         cmocka_unit_test(records_of_the_vectors_are_read_and_written_the_same),
         cmocka_unit_test(records_of_other_versions_are_read_as_the_vectors_say),
+        cmocka_unit_test(refused_records_of_the_vectors_are_refused),
         cmocka_unit_test(bodies_of_the_vectors_are_read_and_written_the_same),
         cmocka_unit_test(bodies_of_other_versions_are_read_as_the_vectors_say),
         cmocka_unit_test(refs_of_the_vectors_are_read),
