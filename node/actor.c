@@ -137,6 +137,9 @@ static void handle_data(struct ths_ctx *ctx, struct thsi_message *message)
         thsi_actor_undeliverable(ctx, message, THS_REFUSED);
         return;
     }
+    /* Who fails has not put its message aside: the next incarnation would fail with it as well. */
+    if (ctx->ending && !ctx->message && thsi_reason_is_failure(ctx->end_reason))
+        ctx->message = thsi_stash_undo(ctx, message);
     /* A crash answers the request at hand: before it is forgotten. */
     if (ctx->ending)
         thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
@@ -195,11 +198,8 @@ void thsi_actor_handle(struct ths_ctx *ctx, struct thsi_message *message)
 
 static bool is_killed(const struct thsi_actor *actor)
 {
-    /* Relaxed: a glance. An order that is missed here is seen at the latest with the message behind it. */
-    uint32_t kill = atomic_load_explicit(&actor->kill, memory_order_relaxed);
-
-    return kill == actor->own_generation &&
-           actor->phase != THSI_PHASE_FREE;
+    /* A glance. An order that is missed here is seen at the latest when the actor is about to be idle: it was nudged. */
+    return thsi_orders_of(&actor->orders, actor->own_generation) & THSI_ORDER_KILL && actor->phase != THSI_PHASE_FREE;
 }
 
 /* Places in the mailbox are given back in batches, at once when there are few. Relaxed: only the number matters. */
@@ -228,12 +228,10 @@ static bool run_first(struct ths_ctx *ctx)
     struct thsi_actor *actor = ctx->actor;
 
     if (is_killed(actor)) {
-        /* Acquire: who sees the order sees that the node kills all (node.c). */
-        (void)atomic_compare_exchange_strong_explicit(&actor->kill, &(uint32_t){ actor->own_generation },
-                                                      thsi_drain_mark_of(actor),
-                                                      memory_order_acquire, memory_order_relaxed);
+        bool for_good = thsi_orders_obey(&actor->orders);
+
         thsi_beat(ctx, NULL);
-        thsi_actor_end(ctx, THS_REASON_KILLED, "", false);
+        thsi_actor_end(ctx, THS_REASON_KILLED, "", for_good);
         return true;
     }
     if (actor->phase == THSI_PHASE_STARTING) {
@@ -258,7 +256,7 @@ static bool run_first(struct ths_ctx *ctx)
 static bool let_go(struct ths_ctx *ctx, struct thsi_actor *actor)
 {
     bool give = actor->phase == THSI_PHASE_FREE && !actor->listed &&
-                actor->own_generation != UINT32_MAX - 1;
+                actor->own_generation < THSI_GENERATIONS;
 
     if (give)
         actor->listed = true;

@@ -20,6 +20,7 @@
 #include "node/dispatch.h"
 #include "node/held.h"
 #include "node/mailbox.h"
+#include "node/orders.h"
 #include "node/timer_set.h"
 #include "node/relations.h"
 #include "thiasos/actor.h"
@@ -81,7 +82,7 @@ struct thsi_actor {
     struct thsi_rare *rare;      /* links, monitors, asks, timers, name, ...; NULL until one exists */
     uint32_t own_generation;     /* the consumer's copy */
     uint32_t slot;
-    _Atomic uint32_t kill;       /* generation that is to end now, ahead of its queue; one less: that drains. 0: none */
+    _Atomic uint32_t orders;     /* beside the queue: to end now, to take no new work (orders.h) */
     uint8_t phase;
     bool listed : 1;             /* in a free list, or about to be */
     bool trap_exits : 1;

@@ -21,6 +21,8 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
 
     if (message->kind == THSI_CANCEL)
         thsi_cancels_forget(&ctx->node->cancels, message->from, thsi_message_control(message)->id);
+    if (message->kind == THSI_MOVED)
+        thsi_ask_moved_in_vain(ctx, signal.to, thsi_message_control(message)->id, thsi_message_control(message)->text);
     if (message->kind == THSI_ASK)
         signal.id = thsi_message_ask(message)->id;
     else if (message->kind == THSI_MONITOR || message->kind == THSI_STOP)
@@ -164,7 +166,7 @@ static void refused(struct ths_ctx *ctx, ths_ref by, const struct thsi_control *
         (void)thsi_actor_call(ctx, thsi_type_intern(&ths_undelivered_type), &undelivered);
 }
 
-static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct thsi_control *control)
+static void act(struct ths_ctx *ctx, struct thsi_message *message, struct thsi_control *control)
 {
     struct thsi_actor *actor = ctx->actor;
 
@@ -212,6 +214,7 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
     case THSI_CANCEL:
         thsi_cancels_forget(&ctx->node->cancels, message->from, control->id);
         thsi_request_cancelled(ctx, message->from, control->id);
+        thsi_stash_cancelled(ctx, message->from, control->id);
         break;
     case THSI_MOVED:
         thsi_ask_moved(ctx, control->id, message->from, control->text);
@@ -226,7 +229,7 @@ static void act(struct ths_ctx *ctx, const struct thsi_message *message, struct 
         thsi_asks_node_lost(ctx, control->id);
         thsi_relations_node_lost(ctx, control->id, (enum ths_certainty)control->certainty);
         break;
-    default: /* KILL: the mark beside the queue has done it */
+    default: /* a KILL is beside the queue */
         break;
     }
 }

@@ -37,6 +37,8 @@ struct thsi_life {
     struct thsi_timer *drain_timer; /* rings when the last of them expires; NULL: none has a deadline */
     struct thsi_awaiter awaiter;    /* until the start is over */
     struct thsi_stop_asker *askers; /* oldest first */
+    ths_ref guard;                  /* of the first deadline of the stops that it has taken and outlived; or nobody */
+    uint64_t guard_ns;
 };
 
 /* The life of @actor, made on first use; NULL when memory is out. */
@@ -56,23 +58,14 @@ enum { THSI_STOP_FORCE = 1 };
 /* Whether @actor refuses new work: it drains. Called when THSI_FLAG_DRAINS was seen. Thread: any. */
 bool thsi_is_draining(const struct thsi_actor *actor, uint32_t generation);
 
-/* What is left of the word of kills of @actor when a kill has been obeyed. Thread: the consumer. */
-static inline uint32_t thsi_drain_mark_of(const struct thsi_actor *actor)
-{
-    bool drains = atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_DRAINS;
-
-    return drains ? actor->own_generation - 1 : 0;
-}
-
 /* A DRAIN is about to be put into the mailbox of @actor: refuse new work from here on. Thread: any. */
 void thsi_drain_mark(struct thsi_actor *actor, uint32_t generation);
 
-/* A STOP is about to be put into its mailbox: have its deadline watched. *@guard is the watcher, or nobody. @ctx is entered.
- * Errors: NOMEM, TOO_MANY. */
-enum ths_err thsi_stop_guard(struct ths_ctx *ctx, const struct thsi_signal *stop, ths_ref *guard);
+/* Put the STOP @signal into the mailbox of @actor and have its deadline watched. @ctx is entered. Errors: NOMEM, TOO_MANY. */
+enum ths_err thsi_stop_deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal);
 
 /* A STOP was taken out of the mailbox of the running actor (borrowed). */
-void thsi_stop_came(struct ths_ctx *ctx, const struct thsi_message *message, const struct thsi_control *control);
+void thsi_stop_came(struct ths_ctx *ctx, struct thsi_message *message, const struct thsi_control *control);
 
 /* A DRAIN was (taken). */
 void thsi_drain_came(struct ths_ctx *ctx, struct thsi_message *message);

@@ -268,7 +268,7 @@ void ths_node_stop(struct ths_node *node, unsigned grace_ms)
     let_spawns_finish(node);
     tell_all(node, THSI_EXIT);
     if (!await_all_ended(node, thsi_now_ns(node) + (uint64_t)grace_ms * 1000000u)) {
-        /* Published by the kill orders that follow (mark_killed releases, run_first acquires). */
+        /* Published by the kill orders that follow (thsi_orders_add releases, thsi_orders_obey acquires). */
         atomic_store_explicit(&node->killing, true, memory_order_seq_cst);
         tell_all(node, THSI_KILL);
         /* An actor ends at the end of its present handler; what else could be done about one that does not return? */

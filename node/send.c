@@ -125,7 +125,7 @@ static enum ths_err deliver_otherwise(struct ths_ctx *ctx, struct thsi_actor *ac
     return err;
 }
 
-static enum ths_err deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
+enum ths_err thsi_deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
 {
     bool counted = signal->kind == THSI_TELL || signal->kind == THSI_ASK;
     struct thsi_message *message;
@@ -152,35 +152,28 @@ static enum ths_err route(struct ths_ctx *ctx, const struct thsi_signal *signal)
     return err;
 }
 
-/* What has to be known before an order lies in the mailbox: a kill acts ahead of the queue, a drain at once, a stop has
- * a deadline, and a cancel spares the work on a request that still waits. */
+/* What acts beside the queue, or has to be known before the order lies in it: a kill acts ahead of it and takes no memory, a
+ * drain at once, a stop has a deadline, and a cancel spares the work on a request that still waits. */
 static enum ths_err deliver_order(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
 {
-    ths_ref guard = THS_NOBODY;
-    enum ths_err err = THS_OK;
+    bool noted = signal->kind == THSI_CANCEL && signal->from.node != ctx->node->uid;
+    enum ths_err err;
 
-    if (signal->kind == THSI_KILL)
-        thsi_mark_kill(actor, signal->to.generation);
-    else if (signal->kind == THSI_DRAIN)
+    if (signal->kind == THSI_KILL) {
+        thsi_orders_add(&actor->orders, signal->to.generation, THSI_ORDER_KILL | (signal->child & THSI_ORDER_FOR_GOOD));
+        if (thsi_mailbox_nudge(&actor->mailbox))
+            thsi_schedule(ctx, actor);
+        return THS_OK;
+    }
+    if (signal->kind == THSI_STOP)
+        return thsi_stop_deliver(ctx, actor, signal);
+    if (signal->kind == THSI_DRAIN)
         thsi_drain_mark(actor, signal->to.generation);
-    else if (signal->kind == THSI_CANCEL && signal->from.node != ctx->node->uid)
+    if (noted)
         thsi_cancels_note(&ctx->node->cancels, signal->from, signal->id);
-    else if (signal->kind == THSI_STOP)
-        err = thsi_stop_guard(ctx, signal, &guard);
-    if (err != THS_OK)
-        return err;
-    err = deliver(ctx, actor, signal);
-    if (err == THS_NOMEM && signal->kind == THSI_KILL && thsi_mailbox_claim(&actor->mailbox)) {
-        thsi_schedule(ctx, actor); /* the mark is all that it needs; one that runs looks at it by itself */
-        err = THS_OK;
-    }
-    if (err != THS_OK && signal->kind == THSI_CANCEL)
+    err = thsi_deliver(ctx, actor, signal);
+    if (err != THS_OK && noted)
         thsi_cancels_forget(&ctx->node->cancels, signal->from, signal->id);
-    if (err != THS_OK && !ths_ref_is_nobody(guard)) {
-        const struct thsi_signal kill = { .kind = THSI_KILL, .to = guard };
-
-        (void)thsi_send_signal(ctx, &kill); /* the mark alone will do, it has not begun yet */
-    }
     return err;
 }
 
@@ -219,8 +212,10 @@ enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *sig
         thsi_answer_spawn(ctx, signal);
         return THS_OK;
     } else if ((actor = thsi_actor_find(node, signal->to, &err)) != NULL) {
-        err = is_order(signal->kind) ? deliver_order(ctx, actor, signal) : deliver(ctx, actor, signal);
+        err = is_order(signal->kind) ? deliver_order(ctx, actor, signal) : thsi_deliver(ctx, actor, signal);
     }
+    if (err != THS_OK && signal->kind == THSI_MOVED && signal->to.node == node->uid)
+        thsi_ask_moved_in_vain(ctx, signal->to, signal->id, signal->text);
     if (err != THS_OK && signal->kind == THSI_REFUSED) /* of tells whose sender is no actor, or is no more */
         thsi_count_dead_letter(ctx, signal->err, signal->id);
     else if (err != THS_OK && thsi_refuse(ctx, signal, err) == THS_NOMEM)

@@ -28,6 +28,9 @@ static inline void thsi_router_end(struct ths_ctx *ctx)
  * Thread: @ctx's; a shared context is entered. */
 enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *signal);
 
+/* Put @signal into the mailbox of @actor, which lived when it was looked for. What is refused is not answered. @ctx is entered. */
+enum ths_err thsi_deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal);
+
 /* The id of an EXIT: 0 comes from a link; the others are orders. */
 enum { THSI_EXIT_ORDER = 1, THSI_EXIT_NODE_STOPS = 2 };
 
@@ -68,17 +71,6 @@ static inline bool thsi_reason_is_failure(enum ths_reason reason)
 /* Parts of delivery that have no actor as target. ask.c, spawn.c */
 void thsi_answer_lookup(struct ths_ctx *ctx, const struct thsi_signal *signal);
 void thsi_answer_spawn(struct ths_ctx *ctx, const struct thsi_signal *signal);
-
-/* Ahead of the queue. Generations only rise, so a late order for an earlier actor cannot hide one for this. The message
- * that is sent behind it makes it be seen; release: with what the killer had set before, see run_first. */
-static inline void thsi_mark_kill(struct thsi_actor *actor, uint32_t generation)
-{
-    uint32_t known = atomic_load_explicit(&actor->kill, memory_order_relaxed);
-
-    while (known < generation && !atomic_compare_exchange_weak_explicit(&actor->kill, &known, generation,
-                                                                        memory_order_release, memory_order_relaxed)) {
-    }
-}
 
 /* As thsp_try_spawn, for actors of the library's own: their end is kept for nobody. */
 THS_MUST_CHECK enum ths_err thsi_spawn_own(struct ths_ctx *ctx, struct ths_behaviour *behaviour,

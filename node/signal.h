@@ -21,7 +21,7 @@ enum thsi_signal_kind {
     THSI_MONITOR = 7,    /* from watches to: id */
     THSI_DEMONITOR = 8,  /* id */
     THSI_DOWN = 9,       /* from ended, to watched it: id, reason, certainty, text */
-    THSI_KILL = 10,
+    THSI_KILL = 10,      /* inside a node child: THSI_ORDER_FOR_GOOD or 0 */
     THSI_LOOKUP = 11,    /* to.node is asked for the actor named text: id (answered by REPLY with ths_found) */
     THSI_SPAWN = 12,     /* to.node starts behaviour text: id (answered by REPLY with ths_spawned), type and body of
                           * the start message or NULL, supervisor and child when supervised, mailbox; incarnation: bits

@@ -1,10 +1,11 @@
 /* Stops and drains: the orders, and what the actor does when they come.
  *
- * A deadline is kept by a small actor beside the one that is to stop: it watches it, and kills it when the time is up. So a
- * deadline holds also while the STOP waits behind a long queue.
+ * A deadline is kept by a small actor beside the one that is to stop: it watches it, and kills it for good when the time is up.
+ * So a deadline holds also while the STOP waits behind a long queue. The STOP brings its guard along, and an actor that has
+ * taken one and lives on keeps the guard that is due first: however often it is asked, one waits.
  *
- * A draining actor has a bit in its flags, which senders test after they took a place in the mailbox, and its generation,
- * less one, in the word of kills: so a bit that was set too late, when another actor lived in the slot already, refuses
+ * A draining actor has a bit in its flags, which senders test after they took a place in the mailbox, and another among its
+ * orders, with its generation: so a flag that was set too late, when another actor lived in the slot already, refuses
  * nothing. The DRAIN in the mailbox goes to its end again and again until no place is taken. Sender: takes its place, then
  * looks at the bit. Consumer: sees the DRAIN, before which the bit was set, then looks at the places. All four are
  * sequentially consistent, so one of the two sees the other: what was accepted is handled. Requests that are taken and not
@@ -27,6 +28,7 @@ enum { WHOLE_TURN = 1 << 20 };
 
 THS_MESSAGE(ths_guard_start, "ths.here.guard_start", 1, ref(whom), u64(deadline_ns))
 THS_MESSAGE(ths_guard_due, "ths.here.guard_due", 1)
+THS_MESSAGE(ths_guarded, "ths.here.guarded", 1, ref(guard), u64(deadline_ns)) /* what a STOP brings along */
 
 struct ths_guard {
     ths_ref whom;
@@ -39,6 +41,14 @@ static uint64_t ms_until(struct ths_ctx *ctx, uint64_t deadline_ns)
     return deadline_ns > now_ns ? (deadline_ns - now_ns + 999999) / 1000000 : 0;
 }
 
+static void kill(struct ths_ctx *ctx, ths_ref whom, uint32_t bits)
+{
+    const struct thsi_signal order = { .kind = THSI_KILL, .to = whom, .child = bits };
+
+    if (!ths_ref_is_nobody(whom))
+        (void)thsi_send_signal(ctx, &order);
+}
+
 /* Without memory to wait, the time is up now: it was to end by then, and somebody may rely on that. */
 THS_ON(ths_guard, ths_guard_start)
 {
@@ -46,13 +56,13 @@ THS_ON(ths_guard, ths_guard_start)
     if (ths_monitor(ctx, msg->whom).value != 0 &&
         ths_after(ctx, ms_until(ctx, msg->deadline_ns), ths_guard_due).value != 0)
         return;
-    ths_kill(ctx, self->whom);
+    kill(ctx, self->whom, THSI_ORDER_FOR_GOOD);
     ths_stop(ctx);
 }
 
 THS_ON(ths_guard, ths_guard_due)
 {
-    ths_kill(ctx, self->whom);
+    kill(ctx, self->whom, THSI_ORDER_FOR_GOOD);
     ths_stop(ctx);
 }
 
@@ -63,18 +73,42 @@ THS_ON(ths_guard, ths_down)
 
 THS_BEHAVIOUR(ths_guard, ths_guard_start, ths_guard_due, ths_down)
 
-enum ths_err thsi_stop_guard(struct ths_ctx *ctx, const struct thsi_signal *stop, ths_ref *guard)
+enum ths_err thsi_stop_deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal)
 {
     const struct ths_spawn_options options = {
-        .start = THS_MSG(ths_guard_start, .whom = stop->to, .deadline_ns = stop->deadline_ns),
+        .start = THS_MSG(ths_guard_start, .whom = signal->to, .deadline_ns = signal->deadline_ns),
     };
-    enum ths_err err;
+    struct ths_guarded guarded = { .deadline_ns = signal->deadline_ns };
+    struct thsi_signal stop = *signal;
+    enum ths_err err = THS_OK;
 
-    *guard = THS_NOBODY;
-    if (stop->deadline_ns == UINT64_MAX)
-        return THS_OK;
-    err = thsi_spawn_entered(ctx, &ths_guard_behaviour, &options, guard);
-    return err == THS_CLOSED ? THS_OK : err; /* the node stops: that has a deadline of its own */
+    if (signal->deadline_ns != UINT64_MAX)
+        err = thsi_spawn_entered(ctx, &ths_guard_behaviour, &options, &guarded.guard);
+    if (err == THS_OK && signal->deadline_ns != UINT64_MAX) {
+        stop.type = &ths_guarded_type;
+        stop.body = &guarded;
+    }
+    if (err == THS_OK || err == THS_CLOSED) /* closed: the node stops, and that has a deadline of its own */
+        err = thsi_deliver(ctx, actor, &stop);
+    if (err != THS_OK)
+        kill(ctx, guarded.guard, 0);
+    return err;
+}
+
+/* The actor lives on, for now: of this guard and the one that it has, keep the one that is due first. Without memory both. */
+static void keep_guard(struct ths_ctx *ctx, const struct ths_guarded *guarded)
+{
+    struct thsi_life *life = thsi_life_of(ctx, ctx->actor);
+    ths_ref needless = guarded->guard;
+
+    if (!life)
+        return;
+    if (ths_ref_is_nobody(life->guard) || guarded->deadline_ns < life->guard_ns) {
+        needless = life->guard;
+        life->guard = guarded->guard;
+        life->guard_ns = guarded->deadline_ns;
+    }
+    kill(ctx, needless, 0);
 }
 
 /* ---- Stopping --------------------------------------------------------------------------- */
@@ -168,15 +202,19 @@ static bool is_vetoed(struct ths_ctx *ctx, const char *text)
     return vetoed;
 }
 
-void thsi_stop_came(struct ths_ctx *ctx, const struct thsi_message *message, const struct thsi_control *control)
+void thsi_stop_came(struct ths_ctx *ctx, struct thsi_message *message, const struct thsi_control *control)
 {
+    const struct ths_guarded *guarded = message->type ? thsi_message_body(message) : NULL;
     struct thsi_actor *actor = ctx->actor;
     bool force = control->child & THSI_STOP_FORCE;
     enum ths_err err = control->id != 0 ? note_asker(ctx, message->from, control->id) : THS_OK;
 
     if (err != THS_OK) {
         answer(ctx, message->from, control->id, err);
-    } else if (actor->phase == THSI_PHASE_RUNNING && actor->trap_exits && !force) {
+        kill(ctx, guarded ? guarded->guard : THS_NOBODY, 0); /* nothing was asked */
+        return;
+    }
+    if (actor->phase == THSI_PHASE_RUNNING && actor->trap_exits && !force) {
         const struct ths_exited exited = { .who = message->from, .reason = THS_REASON_SHUTDOWN, .text = control->text };
 
         (void)thsi_actor_call(ctx, thsi_type_intern(&ths_exited_type), &exited);
@@ -186,7 +224,10 @@ void thsi_stop_came(struct ths_ctx *ctx, const struct thsi_message *message, con
         answer(ctx, message->from, control->id, THS_REFUSED);
     } else {
         thsi_actor_end(ctx, THS_REASON_SHUTDOWN, control->text, true);
+        return;
     }
+    if (guarded)
+        keep_guard(ctx, guarded);
 }
 
 enum ths_err ths_veto(struct ths_ctx *ctx)
@@ -201,13 +242,12 @@ enum ths_err ths_veto(struct ths_ctx *ctx)
 
 bool thsi_is_draining(const struct thsi_actor *actor, uint32_t generation)
 {
-    return atomic_load_explicit(&actor->kill, memory_order_relaxed) == generation - 1;
+    return thsi_orders_of(&actor->orders, generation) & THSI_ORDER_DRAIN;
 }
 
-/* Generations only rise, and a kill is one more than a drain: so neither hides one that matters more. */
 void thsi_drain_mark(struct thsi_actor *actor, uint32_t generation)
 {
-    thsi_mark_kill(actor, generation - 1);
+    thsi_orders_add(&actor->orders, generation, THSI_ORDER_DRAIN);
     (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_DRAINS, memory_order_seq_cst);
 }
 

@@ -8,10 +8,11 @@
  *
  * A stop keeps its place among the signals of its pair. An actor that traps exits gets ths_exited in its place and ends when
  * it likes, unless the stop has force. A supervisor that is stopped stops its children in order first. The end by a stop or
- * a drain is for good, also of a supervisor's child: no restart in place follows; a permanent child is started anew, with another
- * ref. A kill, that of a deadline included, ends an incarnation as a crash does: a child that is not temporary is restarted in
- * place (one that is a supervisor itself, anew), and who waits for the end of what is restarted in place has TIMEOUT. To have a
- * child stay away, order that of its supervisor (ths_child_stop_then, supervisor.h).
+ * a drain is for good, also of a supervisor's child, and so is the kill at a stop's deadline: no restart in place follows. Its
+ * supervisor does what it does about any end: a permanent child is started anew, with another ref; a transient one only if it
+ * had to be killed. A ths_kill ends an incarnation as a crash does: a child that is not temporary is restarted in place (one that
+ * is a supervisor itself, anew), and who waits for the end of what is restarted in place has TIMEOUT. To have a child stay away,
+ * order that of its supervisor (ths_child_stop_then, supervisor.h).
  *
  * All of it but holds works on actors of other nodes; a deadline is kept by the node of the actor. */
 

@@ -1,5 +1,6 @@
-/* The mailbox, in every interleaving: producers that push, the worker that runs the actor, and somebody who claims the mailbox
- * of an idle one. Each fiber that comes to own the consumer's side runs the actor, as in node/actor.c. */
+/* The mailbox, in every interleaving: producers that push, the worker that runs the actor, somebody who claims the mailbox
+ * of an idle one, and one who leaves an order beside the queue and nudges. Each fiber that comes to own the consumer's side
+ * runs the actor, as in node/actor.c. */
 
 #include "tests/model/atomics.h"
 
@@ -25,10 +26,10 @@ static struct {
     _Atomic(struct thsi_message *) tail;
     struct parcel parcels[PRODUCERS_MAX][MESSAGES_MAX];
     bool owned;
-    _Atomic uint32_t received[PRODUCERS_MAX], handled;
+    _Atomic uint32_t received[PRODUCERS_MAX], handled, order, obeyed;
     struct plan {
         unsigned producers, messages;
-        bool claims;
+        bool claims, nudges;
     } plan;
 } world;
 
@@ -68,6 +69,8 @@ static void run_actor(void)
     world.owned = true;
     tail = atomic_load_explicit(&world.tail, memory_order_relaxed);
     for (;;) {
+        if (world.plan.nudges && atomic_load_explicit(&world.order, memory_order_relaxed))
+            atomic_store_explicit(&world.obeyed, 1, memory_order_relaxed);
         message = thsi_mailbox_pop(&world.mailbox, &tail);
         if (message) {
             receive((const struct parcel *)(void *)message);
@@ -99,6 +102,10 @@ static void body(unsigned fiber)
 {
     if (fiber < world.plan.producers) {
         produce(fiber);
+    } else if (world.plan.nudges) {
+        atomic_store_explicit(&world.order, 1, memory_order_relaxed);
+        if (thsi_mailbox_nudge(&world.mailbox))
+            run_actor();
     } else if (thsi_mailbox_claim(&world.mailbox)) {
         run_actor();
     }
@@ -111,6 +118,8 @@ static const char *end(void)
     for (unsigned i = 0; i < world.plan.producers; i++)
         if (world.received[i] != world.plan.messages) /* outside of fibers: a plain read */
             return "a message is lost";
+    if (world.plan.nudges && !world.obeyed)
+        return "the order beside the queue is not seen";
     if (world.handled != world.plan.producers * world.plan.messages)
         return "the actor's state is not handed on";
     if (!((uintptr_t)world.mailbox.head & 1))
@@ -120,12 +129,13 @@ static const char *end(void)
 
 static struct model make(const struct plan *plan)
 {
-    return (struct model){ &world, sizeof world, init, plan, plan->producers + plan->claims, body, end, MODEL_WEAK, 4000000, NULL };
+    return (struct model){ &world, sizeof world, init, plan,
+                           plan->producers + (plan->claims || plan->nudges), body, end, MODEL_WEAK, 4000000, NULL };
 }
 
 static void two_producers_of_two_messages(void **state)
 {
-    const struct model model = make(&(struct plan){ 2, 2, false });
+    const struct model model = make(&(struct plan){ 2, 2, false, false });
 
     (void)state;
     assert_holds(&model);
@@ -133,7 +143,7 @@ static void two_producers_of_two_messages(void **state)
 
 static void three_producers_of_one_message(void **state)
 {
-    const struct model model = make(&(struct plan){ 3, 1, false });
+    const struct model model = make(&(struct plan){ 3, 1, false, false });
 
     (void)state;
     assert_holds(&model);
@@ -141,7 +151,23 @@ static void three_producers_of_one_message(void **state)
 
 static void a_claim_among_two_producers(void **state)
 {
-    const struct model model = make(&(struct plan){ 2, 1, true });
+    const struct model model = make(&(struct plan){ 2, 1, true, false });
+
+    (void)state;
+    assert_holds(&model);
+}
+
+static void a_nudge_among_two_producers(void **state)
+{
+    const struct model model = make(&(struct plan){ 2, 1, false, true });
+
+    (void)state;
+    assert_holds(&model);
+}
+
+static void a_nudge_while_two_messages_come(void **state)
+{
+    const struct model model = make(&(struct plan){ 1, 2, false, true });
 
     (void)state;
     assert_holds(&model);
@@ -159,10 +185,23 @@ static void changes_of_the_mailbox_are_found(void **state)
         { "thsi_mailbox_mark_idle", "cas", MODEL_RELAX },
         { "thsi_mailbox_claim", "cas", MODEL_SPLIT },
     };
-    const struct model model = make(&(struct plan){ 2, 1, true });
+    const struct model model = make(&(struct plan){ 2, 1, true, false });
 
     (void)state;
     assert_finds(&model, 1, mutants, sizeof mutants / sizeof mutants[0]);
+}
+
+static void changes_of_the_nudge_are_found(void **state)
+{
+    static const struct model_mutant mutants[] = {
+        { "thsi_mailbox_nudge", "cas", MODEL_SPLIT },
+        { "thsi_mailbox_nudge", "cas", MODEL_RELAX },
+        { "thsi_mailbox_mark_idle", "cas", MODEL_SPLIT },
+    };
+    const struct model models[] = { make(&(struct plan){ 2, 1, false, true }), make(&(struct plan){ 1, 2, false, true }) };
+
+    (void)state;
+    assert_finds(models, 2, mutants, sizeof mutants / sizeof mutants[0]);
 }
 
 int main(void)
@@ -171,7 +210,10 @@ int main(void)
         cmocka_unit_test(two_producers_of_two_messages),
         cmocka_unit_test(three_producers_of_one_message),
         cmocka_unit_test(a_claim_among_two_producers),
+        cmocka_unit_test(a_nudge_among_two_producers),
+        cmocka_unit_test(a_nudge_while_two_messages_come),
         cmocka_unit_test(changes_of_the_mailbox_are_found),
+        cmocka_unit_test(changes_of_the_nudge_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "node/life.h"
 #include "tests/lib/stage.h"
 
 #define PLAIN ((struct ths_spawn_options){ 0 })
@@ -188,6 +189,104 @@ static void deadline_of_one_that_stops_in_time_is_forgotten(void **state)
     assert_int_equal(stats.actors, 0);
 }
 
+static unsigned count_actors(struct ths_node *node)
+{
+    struct ths_node_stats stats;
+
+    stage_settle();
+    ths_node_stats(node, &stats);
+    return (unsigned)stats.actors;
+}
+
+static void stops_that_an_actor_outlives_leave_one_guard(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref stayer = spawn_stayer(node, UINT32_MAX);
+    ths_ref trapper = puppet_spawn(node, "a", (struct ths_spawn_options){ .trap_exits = true });
+
+    for (unsigned i = 0; i < 100; i++) {
+        assert_err(ths_stop_actor(node, stayer, .deadline_ms = 1000000 + i), OK);
+        assert_err(ths_stop_actor(node, trapper, .deadline_ms = 1000000 - i), OK);
+    }
+    assert_int_equal(count_actors(node), 4);
+    puppet_do(node, trapper, puppet_stops, NULL);
+    assert_int_equal(count_actors(node), 2);
+}
+
+/* Whether the near one comes first or last. */
+static void first_of_several_deadlines_is_kept(void **state)
+{
+    struct ths_node *node = *state;
+    enum ths_reason reason;
+
+    for (unsigned i = 0; i < 2; i++) {
+        ths_ref stayer = spawn_stayer(node, UINT32_MAX);
+
+        assert_err(ths_stop_actor(node, stayer, .deadline_ms = i == 0 ? 200 : 5000), OK);
+        assert_err(ths_stop_actor(node, stayer, .deadline_ms = i == 0 ? 5000 : 200), OK);
+        assert_err(ths_join(node, stayer, 199, &reason), TIMEOUT);
+        assert_err(ths_join(node, stayer, 3, &reason), OK);
+        assert_int_equal(reason, THS_REASON_KILLED);
+        assert_int_equal(count_actors(node), 0);
+    }
+}
+
+/* ---- Children of supervisors -------------------------------------------------------------- */
+
+/* One that hears of a stop and does nothing about it. */
+struct deaf { char none; };
+
+THS_ON(deaf, ths_started)
+{
+    ths_trap_exits(ctx, true);
+}
+
+THS_BEHAVIOUR(deaf, ths_started)
+
+static ths_ref spawn_deaf_child(struct ths_node *node, enum ths_restart restart)
+{
+    const struct ths_child children[] = { { .name = "child", .behaviour = "deaf", .restart = restart, .named = true } };
+
+    assert_err(ths_register(node, deaf), OK);
+    (void)ths_supervise(node, children, .name = "boss", .backoff_ms = 100);
+    return ths_whereis(node, "child", 1000);
+}
+
+/* As an exit(Pid, shutdown) in OTP: the end is no business of the supervisor's but for what it does about ends. */
+static void child_past_its_deadline_has_ended_for_good(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref child = spawn_deaf_child(node, THS_PERMANENT), next;
+
+    assert_err(ths_stop_wait(node, child, 1000, .deadline_ms = 200), OK);
+    assert_err(ths_tell(node, child, word), GONE);
+    next = ths_whereis(node, "child", 1000);
+    assert_false(ths_ref_is_nobody(next));
+    assert_false(ths_ref_equal(next, child));
+}
+
+static void temporary_child_past_its_deadline_stays_away(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref child = spawn_deaf_child(node, THS_TEMPORARY);
+
+    assert_err(ths_stop_wait(node, child, 1000, .deadline_ms = 200), OK);
+    assert_true(ths_ref_is_nobody(ths_whereis(node, "child", 1000)));
+}
+
+/* By its own end a transient child stays away; a kill is no end of its own. */
+static void transient_child_comes_back_only_if_it_had_to_be_killed(void **state)
+{
+    struct ths_node *node = *state;
+    ths_ref child = spawn_deaf_child(node, THS_TRANSIENT), next;
+
+    assert_err(ths_stop_wait(node, child, 1000, .deadline_ms = 200), OK);
+    next = ths_whereis(node, "child", 1000);
+    assert_false(ths_ref_is_nobody(next));
+    assert_err(ths_stop_wait(node, next, 1000, .deadline_ms = 200, .force = true), OK);
+    assert_true(ths_ref_is_nobody(ths_whereis(node, "child", 1000)));
+}
+
 /* ---- Drain ------------------------------------------------------------------------------- */
 
 static void drain_works_off_the_backlog_and_refuses_new_work(void **state)
@@ -361,6 +460,35 @@ static void slot_of_a_drained_actor_takes_work_again(void **state)
     }
 }
 
+/* One who looked an actor up to drain it goes on when another lives in its place, which is then killed and begins anew. */
+static void drain_that_comes_too_late_harms_nobody_who_came_after(void **state)
+{
+    struct ths_node *node = *state;
+    const struct ths_child children[] = {
+        { .name = "child", .behaviour = "puppet", .named = true, .start = THS_MSG(puppet_start, .label = "child") },
+    };
+    ths_ref boss, child;
+    enum ths_err err;
+
+    for (unsigned i = 0; i < 10; i++) { /* so that places have been used */
+        ths_ref a = puppet_spawn(node, "a", PLAIN);
+
+        puppet_do(node, a, puppet_stops, NULL);
+        assert_ends(node, a, NORMAL);
+    }
+    boss = ths_supervise(node, children, .backoff_ms = 1);
+    child = ths_whereis(node, "child", 1000);
+    assert_true(child.generation > 2);
+    thsi_drain_mark(thsi_actor_find(node, child, &err), child.generation - 2);
+    assert_err(ths_tell(node, child, word, .text = "first"), OK);
+    stage_settle();
+    ths_kill(node, child);
+    stage_run(1000);
+    assert_err(ths_tell(node, child, word, .text = "again"), OK);
+    assert_err(ths_stop_wait(node, boss, 1000), OK);
+    assert_noted("child: first\nchild: again\n");
+}
+
 /* ---- On another node ---------------------------------------------------------------------- */
 
 static void stop_crosses_nodes_with_its_answer(void **state)
@@ -420,6 +548,11 @@ int main(void)
         stage_test(stop_of_one_that_ended_is_answered_gone),
         stage_test(stop_past_its_deadline_is_a_kill),
         stage_test(deadline_of_one_that_stops_in_time_is_forgotten),
+        stage_test(stops_that_an_actor_outlives_leave_one_guard),
+        stage_test(first_of_several_deadlines_is_kept),
+        stage_test(child_past_its_deadline_has_ended_for_good),
+        stage_test(temporary_child_past_its_deadline_stays_away),
+        stage_test(transient_child_comes_back_only_if_it_had_to_be_killed),
         stage_test(drain_works_off_the_backlog_and_refuses_new_work),
         stage_test(full_and_draining_mailbox_is_closed),
         stage_test(drain_of_one_with_nothing_to_do_ends_it),
@@ -428,6 +561,7 @@ int main(void)
         stage_test(drain_does_not_wait_for_askers_that_have_given_up),
         stage_test(crash_of_a_drained_actor_that_waits_goes_on_in_the_next_incarnation),
         stage_test(slot_of_a_drained_actor_takes_work_again),
+        stage_test(drain_that_comes_too_late_harms_nobody_who_came_after),
         stage_pair_test(stop_crosses_nodes_with_its_answer),
         stage_pair_test(veto_crosses_nodes),
         stage_pair_test(deadline_is_kept_by_the_node_of_the_actor),
