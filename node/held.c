@@ -3,14 +3,31 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "node/base/map.h"
+
 enum { FIRST = 8 };
 
-/* Where a search for this request begins. Ids of one asker differ in their high bits, those of one node in the low ones. */
+/* Where a search for this request begins; in a table that is as small as can be any place will do. */
 static uint32_t home_of(const struct thsi_held_table *table, ths_ref asker, uint64_t id)
 {
-    uint64_t hash = (id ^ ((uint64_t)asker.slot << 32) ^ asker.node) * UINT64_C(0x9e3779b97f4a7c15);
+    const struct { ths_ref asker; uint64_t id; } key = { asker, id };
 
-    return (uint32_t)(hash >> 32) & (table->cap - 1);
+    if (table->cap == FIRST)
+        return 0;
+    return (uint32_t)thsi_hash((const uint64_t *)(const void *)(table->places + table->cap), &key, sizeof key) & (table->cap - 1);
+}
+
+static bool make(struct thsi_held_table *table, struct ths_env *env, uint32_t cap)
+{
+    size_t size = cap * sizeof *table->places, seed_size = cap > FIRST ? 2 * sizeof(uint64_t) : 0;
+
+    *table = (struct thsi_held_table){ .cap = cap, .places = env->memory(env, NULL, size + seed_size) };
+    if (!table->places)
+        return false;
+    memset(table->places, 0, size);
+    if (seed_size > 0)
+        env->random(env, table->places + cap, seed_size);
+    return true;
 }
 
 static bool is_same(const struct thsi_held *held, ths_ref asker, uint64_t id)
@@ -41,14 +58,13 @@ static uint32_t count_waiting(const struct thsi_held_table *table, thsi_held_wai
 static bool rebuild(struct thsi_held_table *table, struct ths_env *env, thsi_held_waits *waits, void *arg)
 {
     uint32_t waiting = count_waiting(table, waits, arg);
-    struct thsi_held_table made = { .cap = FIRST };
+    struct thsi_held_table made;
+    uint32_t cap = FIRST;
 
-    while (made.cap < 4 * waiting)
-        made.cap *= 2;
-    made.places = env->memory(env, NULL, made.cap * sizeof *made.places);
-    if (!made.places)
+    while (cap < 4 * waiting)
+        cap *= 2;
+    if (!make(&made, env, cap))
         return false;
-    memset(made.places, 0, made.cap * sizeof *made.places);
     for (uint32_t i = 0; i < table->cap; i++) {
         const struct thsi_held *held = &table->places[i];
 

@@ -1,6 +1,7 @@
 /* Held requests: what an actor has taken and not answered.
  *
- * A set of (asker, id), by open addressing: at most half full, no tombstones. Pure but for the memory it is given. */
+ * A set of (asker, id), by open addressing: at most half full, no tombstones. Askers of other nodes choose their ids, so a table of
+ * more than a few places is hashed under a seed of its own. Pure but for the memory and the random bytes it is given. */
 
 #ifndef THSI_NODE_HELD_H
 #define THSI_NODE_HELD_H
@@ -19,7 +20,7 @@ struct thsi_held {
 
 /* All zeros: empty, without memory. */
 struct thsi_held_table {
-    struct thsi_held *places;
+    struct thsi_held *places; /* and behind them, of more than a few, the seed */
     uint32_t cap;         /* 0 or a power of two */
     uint32_t count;
 };

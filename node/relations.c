@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "node/base/map.h"
 #include "node/message.h"
 
 enum {
@@ -15,33 +16,34 @@ _Static_assert(sizeof(struct thsi_relation) <= BLOCK, "a relation is a block of 
 _Static_assert(sizeof(struct thsi_message) + offsetof(struct thsi_control, text) + 1 <= BLOCK,
                "a signal without text has room in a relation's block");
 
-static uint32_t hash(ths_ref other, uint64_t id)
-{
-    uint64_t x = other.node ^ ((uint64_t)other.slot << 32 | other.generation) * UINT64_C(0x9e3779b97f4a7c15) ^
-                 id * UINT64_C(0xbf58476d1ce4e5b9);
-
-    x = (x ^ x >> 31) * UINT64_C(0x94d049bb133111eb);
-    return (uint32_t)(x >> 32);
-}
+struct thsi_chains {
+    uint64_t seed[2];
+    uint32_t mask;               /* chains - 1 */
+    struct thsi_relation *at[];
+};
 
 static struct thsi_relation **chain_of(const struct thsi_relations *set, ths_ref other, uint64_t id)
 {
-    return &set->chains[hash(set->by_id && id != 0 ? (ths_ref){ 0, 0, 0 } : other, id) & set->mask];
+    const struct { ths_ref other; uint64_t id; } key = { set->by_id && id != 0 ? (ths_ref){ 0, 0, 0 } : other, id };
+
+    return &set->chains->at[thsi_hash(set->chains->seed, &key, sizeof key) & set->chains->mask];
 }
 
 /* Twice as many chains, if there is memory. */
 static void grow(struct thsi_relations *set, struct thsi_pool *pool)
 {
     struct ths_env *env = pool->depot->env;
-    uint32_t chains = set->chains ? 2 * (set->mask + 1) : CHAINS_MIN;
-    struct thsi_relation **grown = env->memory(env, NULL, chains * sizeof(struct thsi_relation *));
+    uint32_t chains = set->chains ? 2 * (set->chains->mask + 1) : CHAINS_MIN;
+    size_t size = sizeof(struct thsi_chains) + chains * sizeof(struct thsi_relation *);
+    struct thsi_chains *grown = env->memory(env, NULL, size);
 
     if (!grown)
         return;
-    memset(grown, 0, chains * sizeof(struct thsi_relation *));
+    memset(grown, 0, size);
+    grown->mask = chains - 1;
+    env->random(env, grown->seed, sizeof grown->seed);
     (void)env->memory(env, set->chains, 0);
     set->chains = grown;
-    set->mask = chains - 1;
     for (struct thsi_relation *at = set->first; at; at = at->next) {
         struct thsi_relation **chain = chain_of(set, at->other, at->id);
 
@@ -50,12 +52,14 @@ static void grow(struct thsi_relations *set, struct thsi_pool *pool)
     }
 }
 
-enum ths_err thsi_relations_add(struct thsi_relations *set, struct thsi_pool *pool, uint64_t self, ths_ref other, uint64_t id)
+struct thsi_relation *thsi_relation_new(struct thsi_pool *pool)
 {
-    struct thsi_relation *relation = thsi_pool_get(pool, BLOCK);
+    return thsi_pool_get(pool, BLOCK);
+}
 
-    if (!relation)
-        return THS_NOMEM;
+void thsi_relations_put(struct thsi_relations *set, struct thsi_pool *pool, uint64_t self, struct thsi_relation *relation,
+                        ths_ref other, uint64_t id)
+{
     relation->next = set->first;
     relation->at = &set->first;
     relation->other = other;
@@ -72,8 +76,17 @@ enum ths_err thsi_relations_add(struct thsi_relations *set, struct thsi_pool *po
         relation->following = *chain;
         *chain = relation;
     }
-    if (set->count > (set->chains ? set->mask + 1 : FEW))
+    if (set->count > (set->chains ? set->chains->mask + 1 : FEW))
         grow(set, pool);
+}
+
+enum ths_err thsi_relations_add(struct thsi_relations *set, struct thsi_pool *pool, uint64_t self, ths_ref other, uint64_t id)
+{
+    struct thsi_relation *relation = thsi_relation_new(pool);
+
+    if (!relation)
+        return THS_NOMEM;
+    thsi_relations_put(set, pool, self, relation, other, id);
     return THS_OK;
 }
 

@@ -1,8 +1,8 @@
 /* Relations: the links of an actor, its monitors, and who watches it; three sets of the same kind.
  *
  * A set is a list until it grows; then a table of chains as well, so that 100,000 watchers come and go in linear time. Monitors are
- * found by their id, which their actor has drawn; the others by actor and id. Without memory for a larger table the
- * chains get longer, and nothing is refused.
+ * found by their id, which their actor has drawn; the others by actor and id, which others have chosen: so the hash is keyed.
+ * Without memory for a larger table the chains get longer, and nothing is refused.
  *
  * A relation is a block of the pool in which a message of a signal without text has room: when memory is out at the very end,
  * the block itself carries the DOWN or EXIT (thsi_relation_become). So none is lost. */
@@ -26,16 +26,24 @@ struct thsi_relation {
     uint64_t id;                     /* of a monitor; 0: a link, or the monitor of a child's supervisor */
 };
 
+struct thsi_chains;
+
 struct thsi_relations {
     struct thsi_relation *first;
-    struct thsi_relation **chains; /* NULL: few */
-    uint32_t mask;                 /* chains - 1 */
+    struct thsi_chains *chains;    /* NULL: few */
     uint32_t count;
     uint32_t elsewhere;            /* of those: with actors of other nodes */
     bool by_id;                    /* ids are unique: monitors */
 };
 
-/* Add a relation. Errors: NOMEM. Thread, all: the pool's. */
+/* A relation to be put in, or freed with thsi_relation_free; NULL: no memory. Thread, all: the pool's. */
+struct thsi_relation *thsi_relation_new(struct thsi_pool *pool);
+
+/* Put @relation (taken) in. Never fails. */
+void thsi_relations_put(struct thsi_relations *set, struct thsi_pool *pool, uint64_t self, struct thsi_relation *relation,
+                        ths_ref other, uint64_t id);
+
+/* Both. Errors: NOMEM. */
 THS_MUST_CHECK enum ths_err thsi_relations_add(struct thsi_relations *set, struct thsi_pool *pool, uint64_t self, ths_ref other,
                                                uint64_t id);
 

@@ -216,8 +216,22 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
 
 /* ---- The API ---------------------------------------------------------------------------- */
 
-/* What the spawner is to the new actor, when a handler spawns. */
-static enum ths_err relate(struct ths_ctx *ctx, const struct ths_spawn_options *options, struct order *order)
+/* What the spawner is to the new actor, when a handler spawns, and the memory for its side of it: so that nothing can fail when
+ * the actor is there. */
+struct ties {
+    struct thsi_relation *link, *monitor; /* NULL: none */
+};
+
+static void untie(struct ths_ctx *ctx, struct ties *ties)
+{
+    if (ties->link)
+        thsi_relation_free(ctx->pool, ties->link);
+    if (ties->monitor)
+        thsi_relation_free(ctx->pool, ties->monitor);
+}
+
+static enum ths_err relate(struct ths_ctx *ctx, const struct ths_spawn_options *options, struct order *order,
+                           struct ties *ties)
 {
     if (!options->link && !options->monitor)
         return THS_OK;
@@ -225,31 +239,26 @@ static enum ths_err relate(struct ths_ctx *ctx, const struct ths_spawn_options *
         return THS_INVALID; /* a thread outside has no links */
     if (!thsi_actor_rare(ctx, ctx->actor))
         return THS_NOMEM;
-    if (options->link)
+    if (options->link) {
         order->linked = ths_self(ctx);
+        ties->link = thsi_relation_new(ctx->pool);
+    }
     if (options->monitor) {
         order->watched_by = ths_self(ctx);
         order->monitor = ++ctx->actor->rare->next_id;
+        ties->monitor = thsi_relation_new(ctx->pool);
     }
-    return THS_OK;
+    return (options->link && !ties->link) || (options->monitor && !ties->monitor) ? THS_NOMEM : THS_OK;
 }
 
-/* The spawner's side of link and monitor. Without memory for it the new actor is told to go again. */
-static enum ths_err complete(struct ths_ctx *ctx, const struct order *order, ths_ref ref)
+static void tie(struct ths_ctx *ctx, const struct ties *ties, const struct order *order, ths_ref ref)
 {
     struct thsi_rare *rare = ctx->actor ? ctx->actor->rare : NULL;
-    bool ok = true;
 
-    if (!ths_ref_is_nobody(order->linked))
-        ok = thsi_relation_add(ctx, &rare->links, ref, 0);
-    if (ok && !ths_ref_is_nobody(order->watched_by))
-        ok = thsi_relation_add(ctx, &rare->monitors, ref, order->monitor);
-    if (ok)
-        return THS_OK;
-    if (!ths_ref_is_nobody(order->linked)) /* its end is no concern of who never had it */
-        (void)thsi_relation_remove(ctx, &rare->links, ref, 0);
-    thsp_kill(ctx, ref);
-    return THS_NOMEM;
+    if (ties->link)
+        thsi_relations_put(&rare->links, ctx->pool, ctx->node->uid, ties->link, ref, 0);
+    if (ties->monitor)
+        thsi_relations_put(&rare->monitors, ctx->pool, ctx->node->uid, ties->monitor, ref, order->monitor);
 }
 
 /* Whether it takes more than a plain mailbox. */
@@ -282,13 +291,18 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
         .start = { .kind = THSI_TELL, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY,
                    .type = options->start.type, .body = options->start.body },
     };
-    enum ths_err err = relate(ctx, options, &order);
+    struct ties ties = { NULL, NULL };
+    enum ths_err err = relate(ctx, options, &order, &ties);
 
     if (awaiter)
         order.awaiter = *awaiter;
     if (err == THS_OK)
         err = spawn(ctx, &order, out);
-    return err == THS_OK ? complete(ctx, &order, *out) : err;
+    if (err == THS_OK)
+        tie(ctx, &ties, &order, *out);
+    else
+        untie(ctx, &ties);
+    return err;
 }
 
 static enum ths_err enter_and_spawn(struct ths_ctx *ctx, struct ths_behaviour *behaviour,

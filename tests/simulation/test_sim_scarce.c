@@ -261,6 +261,67 @@ static void each_failure(unsigned count)
             fail_msg("allocation %u: %ld blocks are left", first, scarce.blocks - blocks);
 }
 
+/* ---- Spawns ----------------------------------------------------------------------------- */
+
+struct parent { char none; };
+
+static struct { unsigned answers; enum ths_err err; ths_ref child; } born;
+
+THS_ON_REPLY(parent, parent_heard, ths_spawned)
+{
+    (void)self;
+    born.answers++;
+    born.err = err;
+    assert_true(err != THS_OK || ths_ref_equal(reply->who, born.child));
+}
+
+THS_ON(parent, step)
+{
+    (void)msg->number;
+    memset(&born, 0, sizeof born);
+    scarce.asked = 0;
+    scarce.count = UINT32_MAX;
+    born.child = ths_spawn_then(ctx, parent_heard, 1000, helper, .link = true, .monitor = true,
+                                .start = THS_MSG(helper_start, .text = "a start"));
+    scarce.first = 0;
+}
+
+THS_ON(parent, ths_down)
+{
+}
+
+THS_BEHAVIOUR(parent, step, ths_down)
+
+/* What is refused was never there: its start cannot be answered twice, and nobody need end it. */
+static void spawn_that_is_refused_for_memory_has_spawned_nobody(void **state)
+{
+    struct ths_node_stats before, after;
+    struct ths_node *node;
+    ths_ref parent;
+
+    (void)state;
+    memset(&scarce, 0, sizeof scarce);
+    stage = ths_sim_create(.seed = 7, .nodes = 1, .alone = true, .setup = boot);
+    node = ths_sim_node(stage, 1);
+    plenty = node->env->memory;
+    node->env->memory = memory;
+    parent = ths_spawn(node, parent, .trap_exits = true);
+    for (unsigned first = 1; first == 1 || born.err != THS_OK; first++) {
+        ths_node_stats(node, &before);
+        scarce.first = 0;
+        assert_err(ths_tell(node, parent, step), OK);
+        scarce.first = first;
+        scarce.count = 0; /* until the handler says so */
+        stage_run(10);
+        ths_node_stats(node, &after);
+        assert_int_equal(born.answers, 1);
+        assert_true(ths_ref_is_nobody(born.child) == (born.err != THS_OK));
+        assert_int_equal(after.spawned - before.spawned, born.err == THS_OK);
+    }
+    ths_sim_destroy(stage);
+    stage = NULL;
+}
+
 static void one_allocation_that_fails_is_survived(void **state)
 {
     (void)state;
@@ -282,6 +343,7 @@ static void end_of_memory_is_survived_until_there_is_some_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(spawn_that_is_refused_for_memory_has_spawned_nobody),
         cmocka_unit_test(one_allocation_that_fails_is_survived),
         cmocka_unit_test(some_that_fail_are_survived),
         cmocka_unit_test(end_of_memory_is_survived_until_there_is_some_again),

@@ -154,6 +154,33 @@ static void without_memory_nothing_is_added_and_nothing_lost(void **state)
     assert_false(is_in(i + 1));
 }
 
+static uint32_t longest_row(void)
+{
+    uint32_t row = 0, longest = 0;
+
+    for (uint32_t i = 0; i < 2 * table.cap; i++) {
+        row = table.places[i & (table.cap - 1)].id != 0 ? row + 1 : 0;
+        longest = row > longest ? row : longest;
+    }
+    return longest;
+}
+
+/* These ids lie in one row under a multiplication by the golden ratio, whose inverse they are made with. */
+static void asker_cannot_choose_ids_that_lie_together(void **state)
+{
+    const ths_ref asker = { 77, 5, 1 };
+
+    (void)state;
+    for (uint64_t i = 1; i <= 4096; i++) {
+        const struct thsi_held held = { asker, (i * UINT64_C(0xf1de83e19937733d)) ^ ((uint64_t)asker.slot << 32) ^ asker.node,
+                                        UINT64_MAX };
+
+        assert_true(thsi_held_add(&table, &env.env, &held, all_wait, NULL));
+    }
+    assert_int_equal(table.count, 4096);
+    assert_in_range(longest_row(), 1, 256);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(those_nobody_waits_for_make_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_added_twice_is_in_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_was_given_up_is_so_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asker_cannot_choose_ids_that_lie_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_nothing_is_added_and_nothing_lost, set_up, tear_down),
     };
 

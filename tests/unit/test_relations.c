@@ -154,6 +154,42 @@ static void relation_becomes_the_signal_for_which_there_is_no_memory(void **stat
     thsi_message_free(&pool, message);
 }
 
+/* Of an odd number, modulo 2^64. */
+static uint64_t inverse(uint64_t number)
+{
+    uint64_t x = number;
+
+    for (int i = 0; i < 6; i++)
+        x *= 2 - number * x;
+    return x;
+}
+
+/* Ids that fell into one chain of a hash that anybody can compute: multiplications and shifts, undone. */
+static uint64_t chosen_id(ths_ref other, uint64_t i)
+{
+    uint64_t x = i * inverse(UINT64_C(0x94d049bb133111eb));
+
+    x ^= x >> 31 ^ x >> 62;
+    x ^= other.node ^ ((uint64_t)other.slot << 32 | other.generation) * UINT64_C(0x9e3779b97f4a7c15);
+    return x * inverse(UINT64_C(0xbf58476d1ce4e5b9));
+}
+
+static void watcher_cannot_choose_ids_that_share_a_chain(void **state)
+{
+    const struct thsi_relation *at;
+    unsigned length, longest = 0;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 4096; i++)
+        add(1, chosen_id(ref(1), i));
+    for (const struct thsi_relation *first = set.first; first; first = first->next) {
+        for (at = first, length = 0; at; at = at->following)
+            length++;
+        longest = length > longest ? length : longest;
+    }
+    assert_in_range(longest, 1, 64);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -162,6 +198,7 @@ int main(void)
         TEST(relations_with_other_nodes_are_counted),
         TEST(monitors_are_found_by_their_id_alone),
         TEST(a_hundred_thousand_come_and_go),
+        TEST(watcher_cannot_choose_ids_that_share_a_chain),
         TEST(without_memory_for_chains_relations_are_found_all_the_same),
         TEST(relation_becomes_the_signal_for_which_there_is_no_memory),
     };
