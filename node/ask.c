@@ -240,11 +240,21 @@ void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid)
     }
 }
 
+void thsi_ask_moved_in_vain(struct ths_ctx *ctx, ths_ref asker, uint64_t id, const char *to)
+{
+    struct thsi_signal cancel = { .kind = THSI_CANCEL, .from = asker, .id = id };
+
+    if (ths_ref_parse(to, &cancel.to) == THS_OK && cancel.to.generation != 0)
+        (void)thsi_send_signal(ctx, &cancel);
+}
+
 void thsi_ask_moved(struct ths_ctx *ctx, uint64_t id, ths_ref from, const char *to)
 {
     struct thsi_ask_entry *entry = find_own(ctx, id);
     ths_ref target;
 
+    if (!entry)
+        thsi_ask_moved_in_vain(ctx, thsi_actor_ref(ctx->node, ctx->actor), id, to);
     if (!entry || !ths_ref_equal(entry->target, from) || ths_ref_parse(to, &target) != THS_OK)
         return;
     thsi_ask_set_target(entry, target);

@@ -53,6 +53,10 @@ void thsi_asks_due(struct ths_ctx *ctx, struct thsi_timer *timer);
 /* @from, which has request @id, has passed it on to the actor whose ref is the text @to. */
 void thsi_ask_moved(struct ths_ctx *ctx, uint64_t id, ths_ref from, const char *to);
 
+/* The same for one of @asker that waits no more, or has ended: who has the request now is told that it was taken back. What came
+ * before the news of the move went to who had it then. @ctx is entered. */
+void thsi_ask_moved_in_vain(struct ths_ctx *ctx, ths_ref asker, uint64_t id, const char *to);
+
 /* End all asks to node @uid with NODE_LOST / take all asks back. */
 void thsi_asks_node_lost(struct ths_ctx *ctx, uint64_t uid);
 void thsi_asks_drop(struct ths_ctx *ctx);

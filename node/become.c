@@ -102,6 +102,62 @@ uint32_t ths_unstash(struct ths_ctx *ctx)
     return ctx->actor && ctx->actor->rare ? unstash(ctx->actor) : 0;
 }
 
+/* Relaxed, both: what lies in a list of the consumer's is its alone. */
+static struct thsi_message *next_of(const struct thsi_message *message)
+{
+    return atomic_load_explicit(&message->next, memory_order_relaxed);
+}
+
+/* Take @message out of the list from *@head to *@tail; false: it is not in. */
+static bool take_out(struct thsi_message **head, struct thsi_message **tail, struct thsi_message *message)
+{
+    struct thsi_message *before = NULL, *at = *head;
+
+    while (at && at != message) {
+        before = at;
+        at = next_of(at);
+    }
+    if (!at)
+        return false;
+    if (before)
+        atomic_store_explicit(&before->next, next_of(at), memory_order_relaxed);
+    else
+        *head = next_of(at);
+    if (*tail == at)
+        *tail = before;
+    return true;
+}
+
+void thsi_stash_cancelled(struct ths_ctx *ctx, ths_ref asker, uint64_t id)
+{
+    struct thsi_become *become = ctx->actor->rare ? &ctx->actor->rare->become : NULL;
+    struct thsi_message *at = become ? become->head : NULL;
+
+    while (at && !(at->kind == THSI_ASK && thsi_message_ask(at)->id == id && ths_ref_equal(at->from, asker)))
+        at = next_of(at);
+    if (!at)
+        return;
+    (void)take_out(&become->head, &become->tail, at);
+    become->count--;
+    thsi_actor_undeliverable(ctx, at, THS_EXPIRED);
+}
+
+/* It may have been taken up again, too: then it waits in the inner queue. */
+struct thsi_message *thsi_stash_undo(struct ths_ctx *ctx, struct thsi_message *message)
+{
+    struct thsi_actor *actor = ctx->actor;
+    struct thsi_become *become = &actor->rare->become;
+
+    if (take_out(&become->head, &become->tail, message)) {
+        become->count--;
+    } else {
+        (void)take_out(&actor->inner_head, &actor->inner_tail, message);
+        actor->has_inner = actor->inner_head != NULL;
+        (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);
+    }
+    return message;
+}
+
 void thsi_become_end(struct ths_ctx *ctx)
 {
     struct thsi_rare *rare = ctx->actor->rare;

@@ -222,6 +222,8 @@ static enum ths_err pass_on(struct ths_ctx *ctx, struct ths_asked *asked, ths_re
 
     if (!take(ctx, asked, &request))
         return THS_NO_ASK;
+    if (!is_waiting(ctx, &request))
+        return THS_EXPIRED;
     ask.from = request.asker;
     ask.id = request.id;
     ask.deadline_ns = request.deadline_ns;

@@ -70,7 +70,7 @@ THS_API enum ths_err ths_refuse_to(struct ths_ctx *ctx, struct ths_asked *asked,
 
 /* Pass the request at hand on: @to handles it as if the asker had asked it, with what time is left.
  * Errors: NO_ASK (the message is a tell, which is passed on by telling it, or the request was answered); and those of ths_tell,
- * of which the asker has then been told. */
+ * of which the asker has then been told. EXPIRED: nobody waits for it any more, and it was not passed on. */
 THS_API enum ths_err ths_forward(struct ths_ctx *ctx, ths_ref to);
 
 /* Whether nobody waits any more for the answer to *@asked, or with NULL to the request at hand: its deadline has passed, it

@@ -13,6 +13,8 @@ THS_MESSAGE(close_it, "test.door_close", 1)
 THS_MESSAGE(walk, "test.door_walk", 1, u32(who))
 THS_MESSAGE(break_it, "test.door_break", 1)
 
+THS_MESSAGE(jam, "test.door_jam", 1, boolean(takes_up))
+
 struct door { uint32_t opened; char rest[40]; };
 
 THS_STATES(door, closed, opened)
@@ -42,6 +44,14 @@ THS_IN(door, closed, question)
 THS_IN(door, closed, break_it)
 {
     ths_fail(ctx, "broken");
+}
+
+THS_IN(door, closed, jam)
+{
+    assert_err(ths_stash(ctx), OK);
+    if (msg->takes_up)
+        assert_int_equal(ths_unstash(ctx), 2);
+    ths_fail(ctx, "jammed");
 }
 
 THS_IN(door, closed, ths_leave)
@@ -75,7 +85,7 @@ THS_IN(door, opened, break_it)
     ths_fail(ctx, "broken");
 }
 
-THS_STATE(door, closed, open_it, walk, question, break_it, ths_leave)
+THS_STATE(door, closed, open_it, walk, question, break_it, jam, ths_leave)
 THS_STATE(door, opened, ths_enter, walk, question, close_it, break_it)
 
 /* Tries what is refused. */
@@ -215,6 +225,74 @@ static void next_incarnation_begins_anew_and_hears_what_was_put_aside(void **sta
     assert_noted("leave closed\nenter opened, put aside 0\n");
 }
 
+/* In the stash, or taken up again and in the queue: what the failing handler put aside is the message that crashed it. */
+static void message_put_aside_by_a_handler_that_fails_is_not_handled_again(void **state)
+{
+    struct ths_node *node = *state;
+    const struct ths_child children[] = { { .name = "door", .behaviour = "door.closed", .named = true } };
+    struct ths_node_stats stats;
+    ths_ref door;
+
+    assert_err(ths_register(node, door_closed), OK);
+    assert_false(ths_ref_is_nobody(ths_supervise(node, children, .restarts = 100, .backoff_ms = 1, .backoff_max_ms = 1)));
+    stage_settle();
+    door = ths_whereis(node, "door", 1000);
+    for (unsigned i = 0; i < 8; i++) {
+        walks(node, door, i, i);
+        assert_int_equal(ths_call(node, door, THS_MSG(jam, .takes_up = i % 2), 1000, NULL, NULL),
+                         i < 6 ? THS_CRASHED : THS_QUARANTINED);
+        stage_run(10);
+        ths_node_stats(node, &stats);
+        assert_int_equal(stats.crashed, i < 6 ? i + 1 : 6);
+        assert_err(ths_tell(node, door, open_it), OK);
+        stage_settle();
+        assert_err(ths_tell(node, door, close_it), OK);
+        stage_settle();
+    }
+}
+
+static void ask_at_length(struct ths_ctx *ctx, struct puppet *self, void *to)
+{
+    self->counter = ths_ask(ctx, *(ths_ref *)to, question, puppet_heard, 60000, .text = "back").value;
+}
+
+static void takes_it_back(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)arg;
+    assert_true(ths_ask_cancel(ctx, (ths_ask_id){ self->counter }));
+}
+
+static void take_back_what_lies_aside(struct ths_node *asking, struct ths_node *asked)
+{
+    ths_ref door = ths_spawn(asked, door_closed);
+    ths_ref b = puppet_spawn(asking, "b", (struct ths_spawn_options){ .mailbox = 0 });
+    struct ths_node_stats stats;
+
+    assert_err(ths_tell(asked, door, walk, .who = 1), OK);
+    stage_settle();
+    puppet_do(asking, b, ask_at_length, &door);
+    stage_settle();
+    assert_err(ths_tell(asked, door, walk, .who = 2), OK);
+    puppet_do(asking, b, takes_it_back, NULL);
+    stage_settle();
+    ths_node_stats(asked, &stats);
+    assert_int_equal(stats.dead_letters[THS_EXPIRED], 1);
+    walks(asked, door, 3, 3);
+    assert_err(ths_tell(asked, door, open_it), OK);
+    stage_settle();
+    assert_noted("leave closed\nenter opened, put aside 3\nwalk 1 through door 1\nwalk 2 through door 1\nwalk 3 through door 1\n");
+}
+
+static void request_put_aside_is_dropped_when_it_is_taken_back(void **state)
+{
+    take_back_what_lies_aside(*state, *state);
+}
+
+static void request_of_another_node_put_aside_is_dropped_too(void **state)
+{
+    take_back_what_lies_aside(*state, ths_sim_node(stage, 2));
+}
+
 static void changes_that_cannot_be_are_refused(void **state)
 {
     struct ths_node *node = *state;
@@ -236,6 +314,9 @@ int main(void)
         stage_test(request_put_aside_keeps_its_deadline),
         stage_test(request_put_aside_is_answered_when_the_actor_ends),
         stage_test(next_incarnation_begins_anew_and_hears_what_was_put_aside),
+        stage_test(message_put_aside_by_a_handler_that_fails_is_not_handled_again),
+        stage_test(request_put_aside_is_dropped_when_it_is_taken_back),
+        stage_pair_test(request_of_another_node_put_aside_is_dropped_too),
         stage_test(changes_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

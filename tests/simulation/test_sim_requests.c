@@ -26,6 +26,7 @@ THS_MESSAGE(handed_over, "requests.handed_over", 1, ref(asker), u64(id))
 THS_MESSAGE(hand_in, "requests.hand_in", 1, ref(asker), u64(id))
 THS_MESSAGE(hand_on, "requests.hand_on", 1, ref(to))
 THS_MESSAGE(hand_over, "requests.hand_over", 1, ref(to))
+THS_MESSAGE(pass_on, "requests.pass_on", 1, ref(to))
 
 /* ---- Who is asked ------------------------------------------------------------------------ */
 
@@ -107,6 +108,11 @@ THS_ON(desk, hand_over)
     (void)ths_tell(ctx, msg->to, handed_over, .asker = self->waiting.asker, .id = self->waiting.id);
 }
 
+THS_ON(desk, pass_on)
+{
+    probe_note("%s: pass on %s", self->label, ths_err_name(ths_delegate(ctx, &self->waiting, msg->to, job, .how = ANSWERS)));
+}
+
 THS_ON(desk, handed_over)
 {
     self->waiting = (struct ths_asked){ msg->asker, msg->id };
@@ -142,7 +148,7 @@ THS_ON(desk, try_all)
     probe_note("ask_cancel %d", ths_ask_cancel(ctx, (ths_ask_id){ 1 }));
 }
 
-THS_BEHAVIOUR(desk, desk_start, try_all, job, finish, end, hand_over, handed_over, hand_in, ths_ask_cancelled)
+THS_BEHAVIOUR(desk, desk_start, try_all, job, finish, end, hand_over, pass_on, handed_over, hand_in, ths_ask_cancelled)
 
 /* ---- Who asks ---------------------------------------------------------------------------- */
 
@@ -528,6 +534,53 @@ static void cancel_follows_a_request_that_was_passed_on(void **state)
     }
 }
 
+static bool is_noted(void *arg)
+{
+    (void)arg;
+    return probe_count() > 0;
+}
+
+/* The asker waits no more while the news that another has its request are still on their way. */
+static void ask_a_until_b_has_it(void)
+{
+    assert_int_equal(ths_tell(node, asker, errand, .to = a, .how = FORWARDS, .then = DEFERS, .next = b, .ms = LONG_MS), THS_OK);
+    assert_true(ths_sim_run_until(sim, LONG_MS, is_noted, NULL));
+}
+
+static void cancel_that_crosses_the_news_of_a_move_follows_it(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a_until_b_has_it();
+        call_it_off();
+        assert_noted("b: has it\ncalled off 1\nb: cancelled\n");
+    }
+}
+
+static void end_of_the_asker_that_crosses_the_news_of_a_move_cancels_too(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a_until_b_has_it();
+        tell_end(place[0], asker, false);
+        assert_noted("b: has it\nb: cancelled\n");
+    }
+}
+
+/* Who deferred it learns by the refusal that there is no more use in it. */
+static void request_that_was_taken_back_is_not_passed_on(void **state)
+{
+    (void)state;
+    EACH_PLACEMENT(i) {
+        ask_a(DEFERS, 0, LONG_MS);
+        call_it_off();
+        probe_reset();
+        assert_int_equal(ths_tell(ths_sim_node(sim, place[1]), a, pass_on, .to = b), THS_OK);
+        run();
+        assert_noted("a: pass on EXPIRED\n");
+    }
+}
+
 static void cancel_of_an_ask_that_has_ended_does_nothing(void **state)
 {
     (void)state;
@@ -722,6 +775,9 @@ int main(void)
         sim_test(inherited_deadline_ends_both_asks),
         sim_test(cancel_reaches_who_has_deferred_the_request),
         sim_test(cancel_follows_a_request_that_was_passed_on),
+        sim_test(cancel_that_crosses_the_news_of_a_move_follows_it),
+        sim_test(end_of_the_asker_that_crosses_the_news_of_a_move_cancels_too),
+        sim_test(request_that_was_taken_back_is_not_passed_on),
         sim_test(cancel_of_an_ask_that_has_ended_does_nothing),
         sim_test(end_of_the_asker_cancels_too),
         sim_test(cancelled_request_in_the_mailbox_is_dropped_and_counted),
