@@ -149,6 +149,20 @@ struct row {
     char name[THS_NAME_SIZE], behaviour[THS_NAME_SIZE];
 };
 
+const char *ths_child_state_text(enum ths_child_state state)
+{
+    static const char *const texts[] = { "waits", "starts", "runs", "stops", "ended" };
+
+    return (unsigned)state < sizeof texts / sizeof texts[0] ? texts[state] : "unknown";
+}
+
+const char *ths_restart_text(enum ths_restart restart)
+{
+    static const char *const texts[] = { "permanent", "transient", "temporary" };
+
+    return (unsigned)restart < sizeof texts / sizeof texts[0] ? texts[restart] : "unknown";
+}
+
 static enum ths_child_state state_of(enum thsi_child_state state)
 {
     switch (state) {

@@ -384,20 +384,33 @@ THS_ON(ths_supervisor, ths_members_changed)
         thsi_supervisor_members_changed(ctx, self->it);
 }
 
+/* Whether the message at hand is no signal: anybody who knows its type may have told it, so it proves nothing. */
+static bool is_told(struct ths_ctx *ctx)
+{
+    bool told = ctx->message && ctx->message->counted;
+
+    if (told)
+        thsi_count_dead_letter(ctx, THS_REFUSED, 1);
+    return told;
+}
+
+/* Its own child says so: one that is known, or whose start is not answered yet, from the place where it was started. */
 THS_ON(ths_supervisor, ths_child_halted)
 {
     struct thsi_supervision *it = self->it;
+    const struct thsi_child_status *child;
     char name[96], node[32];
 
-    if (!it || msg->child >= it->core.children_count)
+    if (is_told(ctx) || !it || msg->child >= it->core.children_count)
         return;
-    if (it->core.phase == THSI_SUPERVISOR_RUNS && it->core.children[msg->child].state == THSI_CHILD_RUNNING)
+    child = &it->core.children[msg->child];
+    if (!ths_ref_equal(child->who, msg->who) && !(child->state == THSI_CHILD_STARTING && child->place == msg->who.node))
+        return;
+    if (it->core.phase == THSI_SUPERVISOR_RUNS && child->state == THSI_CHILD_RUNNING)
         note(ctx, INFO, "%s on %s ended: %s %s", thsi_supervisor_label(it, msg->child, name, sizeof name),
              node_name(ctx, it, msg->who.node, node, sizeof node), ths_reason_text((enum ths_reason)msg->reason),
              msg->text);
-    if (ths_ref_equal(it->core.children[msg->child].who, msg->who) ||
-        it->core.children[msg->child].state == THSI_CHILD_STARTING)
-        set_kid(ctx, it, msg->child, msg->incarnation, msg->reason);
+    set_kid(ctx, it, msg->child, msg->incarnation, msg->reason);
     thsi_supervisor_decide(ctx, it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_HALTED, .child = msg->child,
                                                     .who = msg->who, .reason = (enum ths_reason)msg->reason });
 }
@@ -412,7 +425,7 @@ THS_ON(ths_supervisor, ths_down)
 {
     struct thsi_supervision *it = self->it;
 
-    if (!it)
+    if (is_told(ctx) || !it)
         return;
     for (uint32_t i = 0; i < it->core.children_count; i++) {
         if (ths_ref_equal(it->core.children[i].who, msg->who))
@@ -428,7 +441,7 @@ THS_ON(ths_supervisor, ths_exited)
     /* Acquire: the exit came through the mailbox, after `stopping` was set. */
     bool stopping = atomic_load_explicit(&ctx->node->stopping, memory_order_acquire);
 
-    if (!self->it || msg->reason == THS_REASON_NORMAL)
+    if (is_told(ctx) || !self->it || msg->reason == THS_REASON_NORMAL)
         return;
     self->it->exit_reason = (enum ths_reason)msg->reason;
     thsi_supervisor_decide(ctx, self->it, (struct thsi_supervisor_event){ .type = THSI_SUPERVISOR_STOP, .hurry = stopping });

@@ -175,6 +175,10 @@ enum ths_child_state {
     THS_CHILD_ENDED
 };
 
+/* "waits", "runs", ... / "permanent", ... Lends a constant; "unknown" for a number outside the list. Thread: any. */
+THS_API const char *ths_child_state_text(enum ths_child_state state);
+THS_API const char *ths_restart_text(enum ths_restart restart);
+
 struct ths_child_info {
     const char *name, *behaviour; /* lent for the call of the visitor */
     ths_ref who;                  /* nobody: it has no actor now */

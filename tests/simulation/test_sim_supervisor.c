@@ -218,11 +218,10 @@ static char listed[512];
 
 static void list_one(void *arg, const struct ths_child_info *child)
 {
-    static const char *const states[] = { "waits", "starts", "runs", "stops", "ended" };
     size_t used = strlen(listed);
 
     (void)arg;
-    (void)snprintf(listed + used, sizeof listed - used, "%s %s %u%s\n", child->name, states[child->state],
+    (void)snprintf(listed + used, sizeof listed - used, "%s %s %u%s\n", child->name, ths_child_state_text(child->state),
                    child->incarnation, child->is_supervisor ? " +" : "");
 }
 
@@ -447,6 +446,33 @@ static void subscribers_hear_of_restarts(void **state)
     assert_err(ths_supervisor_subscribe(node, supervisor, ended, true), OK);
 }
 
+/* ---- Signals that are none --------------------------------------------------------------------- */
+
+/* The same type as the supervisor's own. */
+THS_MESSAGE(made_up, "ths.here.child_halted", 1, u32(child), ref(who), u8(reason), u32(incarnation), string(text))
+
+static void supervisor_believes_signals_alone(void **state)
+{
+    struct ths_node *node = *state;
+    const struct ths_child children[] = { PERMANENT("a") };
+    ths_ref supervisor = ths_supervise(node, children), a;
+    struct ths_supervisor_stats stats;
+    struct ths_node_stats counters;
+
+    from_here();
+    a = ths_whereis(node, "a", 1000);
+    assert_err(ths_tell(node, supervisor, made_up, .who = a, .reason = THS_REASON_CRASHED, .incarnation = 1), OK);
+    assert_err(ths_tell(node, supervisor, ths_down, .who = a, .reason = THS_REASON_CRASHED), OK);
+    assert_err(ths_tell(node, supervisor, ths_exited, .who = a, .reason = THS_REASON_CRASHED), OK);
+    stage_run(1000);
+    assert_int_equal(probe_count(), 0);
+    assert_err(ths_supervisor_stats(node, supervisor, &stats), OK);
+    assert_int_equal(stats.restarts, 0);
+    assert_children(node, supervisor, "a runs 1\n");
+    ths_node_stats(node, &counters);
+    assert_int_equal(counters.dead_letters[THS_REFUSED], 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +487,7 @@ int main(void)
         supervisor_test(killed_supervisor_below_is_started_anew_with_its_children),
         supervisor_test(one_for_all_takes_a_supervisor_below_along),
         supervisor_test(children_are_listed_in_order),
+        supervisor_test(supervisor_believes_signals_alone),
         supervisor_test(child_is_added_stopped_restarted_removed),
         supervisor_test(added_child_that_fails_to_start_is_not_kept),
         supervisor_test(tree_is_added_and_removed),

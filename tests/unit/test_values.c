@@ -7,6 +7,7 @@
 
 #include "thiasos/reason.h"
 #include "thiasos/ref.h"
+#include "thiasos/supervisor.h"
 
 #include <string.h>
 
@@ -47,6 +48,21 @@ static void every_reason_has_its_text(void **state)
         assert_string_equal(ths_reason_text(rows[i].reason), rows[i].text);
     }
     assert_string_equal(ths_reason_text((enum ths_reason)9999), "unknown");
+}
+
+static void states_and_kinds_of_children_have_their_texts(void **state)
+{
+    (void)state;
+    assert_string_equal(ths_child_state_text(THS_CHILD_WAITS), "waits");
+    assert_string_equal(ths_child_state_text(THS_CHILD_STARTS), "starts");
+    assert_string_equal(ths_child_state_text(THS_CHILD_RUNS), "runs");
+    assert_string_equal(ths_child_state_text(THS_CHILD_STOPS), "stops");
+    assert_string_equal(ths_child_state_text(THS_CHILD_ENDED), "ended");
+    assert_string_equal(ths_child_state_text((enum ths_child_state)5), "unknown");
+    assert_string_equal(ths_restart_text(THS_PERMANENT), "permanent");
+    assert_string_equal(ths_restart_text(THS_TRANSIENT), "transient");
+    assert_string_equal(ths_restart_text(THS_TEMPORARY), "temporary");
+    assert_string_equal(ths_restart_text((enum ths_restart)3), "unknown");
 }
 
 static void ref_survives_its_text(void **state)
@@ -107,6 +123,7 @@ int main(void)
         cmocka_unit_test(every_error_has_a_number_of_its_own_a_name_and_a_sentence),
         cmocka_unit_test(unknown_error_has_a_name_too),
         cmocka_unit_test(every_reason_has_its_text),
+        cmocka_unit_test(states_and_kinds_of_children_have_their_texts),
         cmocka_unit_test(ref_survives_its_text),
         cmocka_unit_test(ref_prints_as_its_header_says),
         cmocka_unit_test(text_that_is_no_ref_is_malformed),
