@@ -58,6 +58,12 @@ THS_MESSAGE(control_actors, "ths.control.actors", 1)
 THS_MESSAGE(control_actors_answer, "ths.control.actors_answer", 1, boolean(cut), list(ref, refs),
             list(string, behaviours), list(string, names), list(u32, queued), list(u32, incarnations))
 
+/* Counters for each behaviour and message type (observe.h); "" stands for the rest, and for no message. */
+THS_MESSAGE(control_stats, "ths.control.stats", 1)
+THS_MESSAGE(control_stats_answer, "ths.control.stats_answer", 1, boolean(cut), list(string, behaviours),
+            list(string, types), list(u64, handled), list(u64, busy_ns), list(u64, busy_max_ns), list(u64, waited),
+            list(u64, waited_ns), list(u64, waited_max_ns), list(u64, refused), list(u64, expired), list(u64, crashed))
+
 /* Who is target? */
 THS_MESSAGE(control_find, "ths.control.find", 1, string(target, .max = THSI_TARGET_MAX))
 THS_MESSAGE(control_found, "ths.control.found", 1, ref(to), string(node))

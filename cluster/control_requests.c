@@ -270,7 +270,7 @@ enum ths_err thsi_control_serve(struct thsi_control_session *session)
 {
     struct ths_type *const types[] = {
         &control_info_type, &control_members_type, &control_groups_type, &control_actors_type,
-        &control_find_type, &control_describe_type, &control_send_type,
+        &control_stats_type, &control_find_type, &control_describe_type, &control_send_type,
     };
     const struct thsi_type_info *got;
     void *msg;
@@ -289,6 +289,8 @@ enum ths_err thsi_control_serve(struct thsi_control_session *session)
         return thsi_control_answer_groups(session);
     if (got == thsi_type_intern(&control_actors_type))
         return thsi_control_answer_actors(session);
+    if (got == thsi_type_intern(&control_stats_type))
+        return thsi_control_answer_stats(session);
     if (got == thsi_type_intern(&control_find_type))
         return on_find(session, msg);
     if (got == thsi_type_intern(&control_describe_type))

@@ -28,11 +28,12 @@ THS_MUST_CHECK enum ths_err thsi_control_serve(struct thsi_control_session *sess
 /* Give up what is waited for, now and from now on. Thread: any. */
 void thsi_control_session_cancel(struct thsi_control_session *session);
 
-/* Answer the requests that only need looking (control_tables.c): info, members, groups, actors.
+/* Answer the requests that only need looking (control_tables.c, control_observe.c).
  * Errors: those of thsi_control_write, NOMEM. */
 THS_MUST_CHECK enum ths_err thsi_control_answer_info(struct thsi_control_session *session);
 THS_MUST_CHECK enum ths_err thsi_control_answer_members(struct thsi_control_session *session);
 THS_MUST_CHECK enum ths_err thsi_control_answer_groups(struct thsi_control_session *session);
 THS_MUST_CHECK enum ths_err thsi_control_answer_actors(struct thsi_control_session *session);
+THS_MUST_CHECK enum ths_err thsi_control_answer_stats(struct thsi_control_session *session);
 
 #endif /* THSI_CLUSTER_CONTROL_REQUESTS_H */

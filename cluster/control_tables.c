@@ -1,44 +1,12 @@
-/* The tables of control_requests.h: rows are copied while they are visited, then sent as one message. A table has at
- * most THSI_ROWS_MAX rows and TEXT_MAX bytes of text, so that it fits into a frame; what is beyond is cut, and it says
- * so. */
+/* The tables of control_requests.h that show what the cluster and the node know anyway. Those for a closer look are in
+ * control_observe.c. */
 
-#include "cluster/control_requests.h"
+#include "cluster/control_rows.h"
 
 #include "thiasos/cluster.h"
 #include "thiasos/group.h"
 
 #include <unistd.h>
-
-#define TEXT_MAX (640u * 1024) /* beside it, 4,096 rows of numbers take at most 90 bytes each */
-
-struct text {
-    size_t used;
-    bool cut; /* something did not fit: rows and text end here */
-    char data[TEXT_MAX];
-};
-
-/* Lends the copy. "" and a cut table when there is no room. */
-static const char *copy_text(struct text *text, const char *from)
-{
-    size_t len = from ? strlen(from) : 0;
-    char *copy = text->data + text->used;
-
-    if (text->used + len + 1 > TEXT_MAX) {
-        text->cut = true;
-        return "";
-    }
-    memcpy(copy, from ? from : "", len);
-    copy[len] = '\0';
-    text->used += len + 1;
-    return copy;
-}
-
-static bool has_row(struct text *text, uint32_t count)
-{
-    if (count == THSI_ROWS_MAX)
-        text->cut = true;
-    return !text->cut;
-}
 
 /* ---- Info ------------------------------------------------------------------------------------ */
 
@@ -67,159 +35,132 @@ enum ths_err thsi_control_answer_info(struct thsi_control_session *session)
 /* ---- Members --------------------------------------------------------------------------------- */
 
 struct member_rows {
-    uint32_t count;
+    struct thsi_rows rows;
     const char *names[THSI_ROWS_MAX], *addresses[THSI_ROWS_MAX], *roles[THSI_ROWS_MAX];
     uint64_t uids[THSI_ROWS_MAX], boots[THSI_ROWS_MAX], incarnations[THSI_ROWS_MAX], rtts_us[THSI_ROWS_MAX];
     uint8_t states[THSI_ROWS_MAX];
     bool selves[THSI_ROWS_MAX];
-    struct text text;
 };
 
 static void add_member(void *arg, const struct ths_member_info *member)
 {
-    struct member_rows *rows = arg;
-    uint32_t row = rows->count;
+    struct member_rows *to = arg;
+    uint32_t row = to->rows.count;
 
-    if (!has_row(&rows->text, row))
+    if (!thsi_rows_begin(&to->rows))
         return;
-    rows->names[row] = copy_text(&rows->text, member->name);
-    rows->addresses[row] = copy_text(&rows->text, member->address);
-    rows->roles[row] = copy_text(&rows->text, member->roles);
-    rows->uids[row] = member->uid;
-    rows->boots[row] = member->boot;
-    rows->incarnations[row] = member->incarnation;
-    rows->rtts_us[row] = member->rtt_us;
-    rows->states[row] = (uint8_t)member->state;
-    rows->selves[row] = member->self;
-    if (!rows->text.cut)
-        rows->count++;
+    to->names[row] = thsi_rows_text(&to->rows, member->name);
+    to->addresses[row] = thsi_rows_text(&to->rows, member->address);
+    to->roles[row] = thsi_rows_text(&to->rows, member->roles);
+    to->uids[row] = member->uid;
+    to->boots[row] = member->boot;
+    to->incarnations[row] = member->incarnation;
+    to->rtts_us[row] = member->rtt_us;
+    to->states[row] = (uint8_t)member->state;
+    to->selves[row] = member->self;
+    thsi_rows_end(&to->rows);
 }
 
 enum ths_err thsi_control_answer_members(struct thsi_control_session *session)
 {
-    struct ths_env *env = session->link.env;
-    struct member_rows *rows = env->memory(env, NULL, sizeof *rows);
+    struct member_rows *to = thsi_rows_create(session, sizeof *to);
     struct control_members_answer answer;
-    enum ths_err err;
 
-    if (!rows)
+    if (!to)
         return THS_NOMEM;
-    rows->count = 0;
-    rows->text.used = 0;
-    rows->text.cut = false;
-    (void)ths_cluster_members(session->node, add_member, rows);
+    (void)ths_cluster_members(session->node, add_member, to);
     answer = (struct control_members_answer){
-        .cut = rows->text.cut,
-        .names = { rows->names, rows->count },
-        .uids = { rows->uids, rows->count },
-        .boots = { rows->boots, rows->count },
-        .addresses = { rows->addresses, rows->count },
-        .roles = { rows->roles, rows->count },
-        .states = { rows->states, rows->count },
-        .incarnations = { rows->incarnations, rows->count },
-        .rtts_us = { rows->rtts_us, rows->count },
-        .selves = { rows->selves, rows->count },
+        .cut = to->rows.cut,
+        .names = { to->names, to->rows.count },
+        .uids = { to->uids, to->rows.count },
+        .boots = { to->boots, to->rows.count },
+        .addresses = { to->addresses, to->rows.count },
+        .roles = { to->roles, to->rows.count },
+        .states = { to->states, to->rows.count },
+        .incarnations = { to->incarnations, to->rows.count },
+        .rtts_us = { to->rtts_us, to->rows.count },
+        .selves = { to->selves, to->rows.count },
     };
-    err = thsi_control_write(&session->link, &control_members_answer_type, &answer);
-    (void)env->memory(env, rows, 0);
-    return err;
+    return thsi_rows_send(session, to, &control_members_answer_type, &answer);
 }
 
 /* ---- Groups ---------------------------------------------------------------------------------- */
 
 struct group_rows {
-    uint32_t count;
+    struct thsi_rows rows;
     const char *names[THSI_ROWS_MAX];
     uint64_t members[THSI_ROWS_MAX], local[THSI_ROWS_MAX];
-    struct text text;
 };
 
 static void add_group(void *arg, const struct ths_group_info *group)
 {
-    struct group_rows *rows = arg;
-    uint32_t row = rows->count;
+    struct group_rows *to = arg;
+    uint32_t row = to->rows.count;
 
-    if (!has_row(&rows->text, row))
+    if (!thsi_rows_begin(&to->rows))
         return;
-    rows->names[row] = copy_text(&rows->text, group->name);
-    rows->members[row] = group->members;
-    rows->local[row] = group->members_local;
-    if (!rows->text.cut)
-        rows->count++;
+    to->names[row] = thsi_rows_text(&to->rows, group->name);
+    to->members[row] = group->members;
+    to->local[row] = group->members_local;
+    thsi_rows_end(&to->rows);
 }
 
 enum ths_err thsi_control_answer_groups(struct thsi_control_session *session)
 {
-    struct ths_env *env = session->link.env;
-    struct group_rows *rows = env->memory(env, NULL, sizeof *rows);
+    struct group_rows *to = thsi_rows_create(session, sizeof *to);
     struct control_groups_answer answer;
-    enum ths_err err;
 
-    if (!rows)
+    if (!to)
         return THS_NOMEM;
-    rows->count = 0;
-    rows->text.used = 0;
-    rows->text.cut = false;
-    ths_groups(session->node, add_group, rows);
+    ths_groups(session->node, add_group, to);
     answer = (struct control_groups_answer){
-        .cut = rows->text.cut,
-        .names = { rows->names, rows->count },
-        .members = { rows->members, rows->count },
-        .local = { rows->local, rows->count },
+        .cut = to->rows.cut,
+        .names = { to->names, to->rows.count },
+        .members = { to->members, to->rows.count },
+        .local = { to->local, to->rows.count },
     };
-    err = thsi_control_write(&session->link, &control_groups_answer_type, &answer);
-    (void)env->memory(env, rows, 0);
-    return err;
+    return thsi_rows_send(session, to, &control_groups_answer_type, &answer);
 }
 
 /* ---- Actors ---------------------------------------------------------------------------------- */
 
 struct actor_rows {
-    uint32_t count;
+    struct thsi_rows rows;
     ths_ref refs[THSI_ROWS_MAX];
     const char *behaviours[THSI_ROWS_MAX], *names[THSI_ROWS_MAX];
     uint32_t queued[THSI_ROWS_MAX], incarnations[THSI_ROWS_MAX];
-    struct text text;
 };
 
 static void add_actor(void *arg, const struct ths_actor_info *actor)
 {
-    struct actor_rows *rows = arg;
-    uint32_t row = rows->count;
+    struct actor_rows *to = arg;
+    uint32_t row = to->rows.count;
 
-    if (!has_row(&rows->text, row))
+    if (!thsi_rows_begin(&to->rows))
         return;
-    rows->refs[row] = actor->ref;
-    rows->behaviours[row] = copy_text(&rows->text, actor->behaviour);
-    rows->names[row] = copy_text(&rows->text, actor->name);
-    rows->queued[row] = actor->queued;
-    rows->incarnations[row] = actor->incarnation;
-    if (!rows->text.cut)
-        rows->count++;
+    to->refs[row] = actor->ref;
+    to->behaviours[row] = thsi_rows_text(&to->rows, actor->behaviour);
+    to->names[row] = thsi_rows_text(&to->rows, actor->name);
+    to->queued[row] = actor->queued;
+    to->incarnations[row] = actor->incarnation;
+    thsi_rows_end(&to->rows);
 }
 
 enum ths_err thsi_control_answer_actors(struct thsi_control_session *session)
 {
-    struct ths_env *env = session->link.env;
-    struct actor_rows *rows = env->memory(env, NULL, sizeof *rows);
+    struct actor_rows *to = thsi_rows_create(session, sizeof *to);
     struct control_actors_answer answer;
-    enum ths_err err;
 
-    if (!rows)
+    if (!to)
         return THS_NOMEM;
-    rows->count = 0;
-    rows->text.used = 0;
-    rows->text.cut = false;
-    ths_node_actors(session->node, THSI_ROWS_MAX + 1, add_actor, rows);
+    ths_node_actors(session->node, THSI_ROWS_MAX + 1, add_actor, to);
     answer = (struct control_actors_answer){
-        .cut = rows->text.cut,
-        .refs = { rows->refs, rows->count },
-        .behaviours = { rows->behaviours, rows->count },
-        .names = { rows->names, rows->count },
-        .queued = { rows->queued, rows->count },
-        .incarnations = { rows->incarnations, rows->count },
+        .cut = to->rows.cut,
+        .refs = { to->refs, to->rows.count },
+        .behaviours = { to->behaviours, to->rows.count },
+        .names = { to->names, to->rows.count },
+        .queued = { to->queued, to->rows.count },
+        .incarnations = { to->incarnations, to->rows.count },
     };
-    err = thsi_control_write(&session->link, &control_actors_answer_type, &answer);
-    (void)env->memory(env, rows, 0);
-    return err;
+    return thsi_rows_send(session, to, &control_actors_answer_type, &answer);
 }

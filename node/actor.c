@@ -51,20 +51,40 @@ void thsi_actor_free_rare(struct ths_ctx *ctx, struct thsi_actor *actor)
     actor->rare = NULL;
 }
 
+static inline void call(struct ths_ctx *ctx, const struct thsi_dispatch_entry *entry, const void *body)
+{
+    /* Relaxed: where it lies is never changed. */
+    uint32_t tally_at = __atomic_load_n(&entry->tally_at, __ATOMIC_RELAXED);
+    struct thsi_tally *tally = (struct thsi_tally *)(void *)((char *)ctx->tallies + tally_at);
+
+    ctx->tally = tally;
+    if (thsi_tally_quick(tally))
+        entry->handler(ctx, ctx->actor->state, body);
+    else
+        thsi_tally_call(ctx, entry, body);
+}
+
+/* No entry takes it but perhaps ths_any. */
+static bool call_any(struct ths_ctx *ctx, const struct thsi_type_info *info, const void *body)
+{
+    const struct thsi_dispatch_entry *entry = &ctx->actor->dispatch->any;
+    const struct ths_any any = { { info ? info->type : NULL, body } };
+
+    if (!info || !entry->handler)
+        return false;
+    call(ctx, entry, &any);
+    return true;
+}
+
 bool thsi_actor_call(struct ths_ctx *ctx, const struct thsi_type_info *info, const void *body)
 {
-    struct thsi_actor *actor = ctx->actor;
-    ths_handler *handler = info ? thsi_dispatch_find(actor->dispatch, info) : NULL;
+    const struct thsi_dispatch *dispatch = ctx->actor->dispatch;
+    const struct thsi_dispatch_entry *entry = info ? thsi_dispatch_find(dispatch, info) : NULL;
 
-    if (!handler && info && actor->dispatch->any) {
-        const struct ths_any any = { { info->type, body } };
-
-        handler = actor->dispatch->any;
-        handler(ctx, actor->state, &any);
-    } else if (handler) {
-        handler(ctx, actor->state, body);
-    }
-    return handler != NULL;
+    if (!entry)
+        return call_any(ctx, info, body);
+    call(ctx, entry, body);
+    return true;
 }
 
 void thsi_actor_begin(struct ths_ctx *ctx)
@@ -77,8 +97,11 @@ void thsi_actor_begin(struct ths_ctx *ctx)
     thsi_actor_set_phase(actor, THSI_PHASE_RUNNING);
     if (!thsi_quiet_begin(ctx))
         ths_fail(ctx, "no memory for the idle timeout");
-    if (actor->dispatch->started && !ctx->ending)
+    if (actor->dispatch->started && !ctx->ending) {
         actor->dispatch->started(ctx, actor->state, &started);
+        if (ctx->ending)
+            ctx->tally = thsi_tally_of(ctx, thsi_type_intern(&ths_started_type));
+    }
     if (start && !ctx->ending) {
         ctx->message = start;
         (void)thsi_actor_call(ctx, start->type, thsi_message_body(start));
@@ -127,13 +150,17 @@ struct thsi_message *thsi_actor_take_inner(struct thsi_actor *actor)
 static void handle_data(struct ths_ctx *ctx, struct thsi_message *message)
 {
     if (message->kind == THSI_ASK && thsi_request_is_over(ctx, message)) {
+        thsi_tally_expired(ctx, message->type);
         thsi_actor_undeliverable(ctx, message, THS_EXPIRED);
         return;
     }
+    if (thsi_message_is_stamped(message))
+        thsi_tally_waited(ctx, message);
     ctx->message = message;
     ctx->answered = false;
     if (!thsi_actor_call(ctx, message->type, thsi_message_body(message))) {
         ctx->message = NULL;
+        thsi_tally_refused(ctx, message->type);
         thsi_actor_undeliverable(ctx, message, THS_REFUSED);
         return;
     }
@@ -181,6 +208,7 @@ void thsi_actor_handle(struct ths_ctx *ctx, struct thsi_message *message)
         append_inner(actor, message);
     } else {
         if (actor->hooks != THSI_HOOKS_NONE && !run_hooks(ctx, message)) {
+            thsi_tally_refused(ctx, message->type);
             thsi_actor_undeliverable(ctx, message, THS_QUARANTINED);
             return;
         }
@@ -304,6 +332,7 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
 
     thsi_ctx_set_actor(ctx, actor);
     ctx->sent = 0;
+    ctx->tally = NULL;
     for (;;) {
         struct thsi_message *message;
 

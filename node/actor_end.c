@@ -77,6 +77,7 @@ static void end_incarnation(struct ths_ctx *ctx, enum ths_reason reason, const c
 
     if (thsi_reason_is_failure(reason)) {
         thsi_count(&ctx->stats->crashed, 1);
+        thsi_tally_crashed(ctx);
         thsi_crash_note(ctx, text);
     }
     answer_at_hand(ctx, reason);

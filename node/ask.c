@@ -178,6 +178,8 @@ static void end_ask(struct ths_ctx *ctx, struct thsi_ask_entry *entry, enum ths_
     const struct ths_message any = { .type = info ? info->type : NULL, .body = body }; /* for a handler of any reply */
     const struct thsi_type_info *type = entry->type;
     ths_reply_handler *handler = entry->handler;
+    struct thsi_tally *tally;
+    uint64_t begun_ns;
 
     if (entry->gather) {
         thsi_gather_answered(ctx, entry, err, info, body);
@@ -187,7 +189,10 @@ static void end_ask(struct ths_ctx *ctx, struct thsi_ask_entry *entry, enum ths_
     thsi_ask_close(ctx, entry);
     if (err == THS_OK && type && type != info)
         err = THS_TYPE_MISMATCH;
+    begun_ns = thsi_tally_begin(ctx, type ? type : info);
+    tally = ctx->tally;
     handler(ctx, ctx->actor->state, err, err != THS_OK ? NULL : type ? body : &any);
+    thsi_tally_end(ctx, tally, begun_ns);
 }
 
 void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,

@@ -15,10 +15,10 @@ static void set_dispatch(struct thsi_actor *actor, const struct thsi_dispatch *d
 static void call(struct ths_ctx *ctx, struct ths_type *type, const void *body)
 {
     const struct thsi_type_info *info = thsi_type_intern(type);
-    ths_handler *handler = info ? thsi_dispatch_find(ctx->actor->dispatch, info) : NULL;
+    const struct thsi_dispatch_entry *entry = info ? thsi_dispatch_find(ctx->actor->dispatch, info) : NULL;
 
-    if (handler)
-        handler(ctx, ctx->actor->state, body);
+    if (entry)
+        entry->handler(ctx, ctx->actor->state, body);
 }
 
 enum ths_err thsp_become(struct ths_ctx *ctx, struct ths_behaviour *behaviour)

@@ -24,13 +24,15 @@ void thsi_crashes_fini(struct thsi_crashes *crashes, struct ths_env *env)
 void thsi_state_print(struct ths_ctx *ctx, char *out, size_t size)
 {
     static const struct ths_state_wanted wanted;
+    const struct thsi_type_info *info = thsi_type_intern(&ths_state_wanted_type);
+    const struct thsi_dispatch_entry *entry = info ? thsi_dispatch_find(ctx->actor->dispatch, info) : NULL;
 
     out[0] = '\0';
-    if (!ctx->actor->state)
+    if (!ctx->actor->state || !entry)
         return;
     ctx->state_out = out;
     ctx->state_size = size;
-    (void)thsi_actor_call(ctx, thsi_type_intern(&ths_state_wanted_type), &wanted);
+    entry->handler(ctx, ctx->actor->state, &wanted);
     ctx->state_out = NULL;
     ctx->state_size = 0;
 }

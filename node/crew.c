@@ -36,6 +36,8 @@ struct thsi_worker *thsi_worker_create(struct ths_node *node, struct thsi_seat *
     worker->ctx.worker = worker;
     worker->ctx.pool = &worker->pool;
     worker->ctx.stats = &worker->stats;
+    worker->ctx.tallies = worker->tallies;
+    worker->ctx.until_stamp = 1;
     return worker;
 }
 

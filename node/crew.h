@@ -50,6 +50,7 @@ struct thsi_worker {
     struct ths_ctx ctx;
     struct thsi_pool pool;
     struct thsi_stats stats;
+    struct thsi_tally tallies[THSI_TALLIES];
     struct thsi_ring ring;
     _Atomic(struct thsi_actor *) lifo; /* the actor just messaged; taken by others only from one that is unseated */
     _Atomic uint32_t unseated;        /* it has no seat, or is about to lose it: nothing goes into lifo and ring */

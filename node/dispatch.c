@@ -22,7 +22,14 @@ static void put(struct thsi_dispatch *dispatch, const struct thsi_type_info *inf
 
     while (dispatch->entries[at].info)
         at = (at + 1) & dispatch->mask;
-    dispatch->entries[at] = (struct thsi_dispatch_entry){ info, handler };
+    dispatch->entries[at] = (struct thsi_dispatch_entry){ info, handler, 0 };
+}
+
+static ths_handler *handler_of(const struct thsi_dispatch *dispatch, const struct thsi_type_info *info)
+{
+    const struct thsi_dispatch_entry *entry = thsi_dispatch_find(dispatch, info);
+
+    return entry ? entry->handler : NULL;
 }
 
 static struct thsi_dispatch *make(const struct ths_behaviour *behaviour)
@@ -45,13 +52,13 @@ static struct thsi_dispatch *make(const struct ths_behaviour *behaviour)
         if (!info)
             goto fail;
         if (info == any)
-            dispatch->any = behaviour->entries[i].handler;
+            dispatch->any = (struct thsi_dispatch_entry){ info, behaviour->entries[i].handler, 0 };
         else
             put(dispatch, info, behaviour->entries[i].handler);
     }
-    dispatch->started = thsi_dispatch_find(dispatch, started);
-    dispatch->stopping = thsi_dispatch_find(dispatch, stopping);
-    dispatch->finally = thsi_dispatch_find(dispatch, finally);
+    dispatch->started = handler_of(dispatch, started);
+    dispatch->stopping = handler_of(dispatch, stopping);
+    dispatch->finally = handler_of(dispatch, finally);
     return dispatch;
 
 fail:

@@ -11,6 +11,7 @@
 struct thsi_dispatch_entry {
     const struct thsi_type_info *info; /* NULL: free */
     ths_handler *handler;
+    uint32_t tally_at;                 /* where its tally lies among those of a thread (tally.h). Written atomically */
 };
 
 struct thsi_dispatch {
@@ -20,7 +21,7 @@ struct thsi_dispatch {
     ths_handler *started;              /* handlers of lifecycle messages, NULL: none */
     ths_handler *stopping;
     ths_handler *finally;
-    ths_handler *any;                  /* of ths_any; not among the entries */
+    struct thsi_dispatch_entry any;    /* of ths_any, which is not among the others; handler NULL: none */
     struct thsi_dispatch_entry entries[];
 };
 
@@ -36,8 +37,9 @@ static inline const struct thsi_dispatch *thsi_dispatch_of(struct ths_behaviour 
     return prepared ? (const struct thsi_dispatch *)prepared : thsi_dispatch_prepare(behaviour);
 }
 
-/* The handler of a message of type @info, or NULL. */
-static inline ths_handler *thsi_dispatch_find(const struct thsi_dispatch *dispatch, const struct thsi_type_info *info)
+/* The entry of a message of type @info, or NULL. */
+static inline const struct thsi_dispatch_entry *thsi_dispatch_find(const struct thsi_dispatch *dispatch,
+                                                                    const struct thsi_type_info *info)
 {
     uint32_t at = info->id & dispatch->mask;
 
@@ -46,7 +48,7 @@ static inline ths_handler *thsi_dispatch_find(const struct thsi_dispatch *dispat
             return NULL;
         at = (at + 1) & dispatch->mask;
     }
-    return dispatch->entries[at].handler;
+    return &dispatch->entries[at];
 }
 
 #endif /* THSI_NODE_DISPATCH_H */

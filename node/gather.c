@@ -32,9 +32,15 @@ static void destroy(struct ths_ctx *ctx, struct thsi_gather *gather)
 
 static void complete(struct ths_ctx *ctx, struct thsi_gather *gather)
 {
+    struct thsi_tally *tally;
+    uint64_t begun_ns;
+
     ctx->ask_id = gather->own->last_id;
     thsi_ask_close(ctx, gather->own);
+    begun_ns = thsi_tally_begin(ctx, gather->type);
+    tally = ctx->tally;
     gather->handler(ctx, ctx->actor->state, gather->results, gather->count);
+    thsi_tally_end(ctx, tally, begun_ns);
     destroy(ctx, gather);
 }
 

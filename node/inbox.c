@@ -99,6 +99,8 @@ static uint64_t bytes_of(struct thsi_message *message)
 {
     uint64_t size = message->body_at, block = 64;
 
+    if (message->counted && thsi_message_is_stamped(message))
+        size -= sizeof(uint64_t); /* whether it is one of those is chance, and no concern of a bound */
     if (message->type)
         size += thsi_message_size(message->type, thsi_message_body(message));
     while (block < size && block < 1024)

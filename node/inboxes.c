@@ -184,7 +184,7 @@ enum ths_err thsi_inboxes_send(struct ths_ctx *ctx, struct thsi_actor *actor, co
     struct thsi_message *message, *dropped = NULL, *token = NULL;
     struct thsi_inbox_shard *shard;
     struct entry *entry;
-    enum ths_err err = thsi_message_create(ctx->pool, signal, &message);
+    enum ths_err err = thsi_message_make(ctx, signal, &message);
 
     if (err != THS_OK)
         return err;

@@ -46,9 +46,11 @@ static void fill_prefix(struct thsi_message *message, const struct thsi_signal *
     control->text[len] = '\0';
 }
 
-enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signal *signal, struct thsi_message **out)
+/* With @stamp_size bytes more before the body. */
+static enum ths_err create(struct thsi_pool *pool, const struct thsi_signal *signal, size_t stamp_size,
+                           struct thsi_message **out)
 {
-    size_t body_at = sizeof(struct thsi_message) + prefix_size(signal);
+    size_t body_at = sizeof(struct thsi_message) + prefix_size(signal) + stamp_size;
     const struct thsi_type_info *info = NULL;
     struct thsi_message *message;
     size_t body_size = 0;
@@ -79,6 +81,21 @@ enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signa
         message->size_class |= THSI_SIZE_BLOBS;
     *out = message;
     return THS_OK;
+}
+
+enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signal *signal, struct thsi_message **out)
+{
+    return create(pool, signal, 0, out);
+}
+
+enum ths_err thsi_message_create_stamped(struct thsi_pool *pool, const struct thsi_signal *signal, uint64_t now_ns,
+                                         struct thsi_message **out)
+{
+    enum ths_err err = create(pool, signal, sizeof now_ns, out);
+
+    if (err == THS_OK)
+        memcpy((char *)*out + (*out)->body_at - sizeof now_ns, &now_ns, sizeof now_ns);
+    return err;
 }
 
 static void release_blobs(struct thsi_message *message)

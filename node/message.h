@@ -50,6 +50,7 @@ struct thsi_control {
 };
 
 _Static_assert(sizeof(struct thsi_message) == 40, "24 bytes of a 64-byte block are left for a payload");
+_Static_assert(sizeof(struct thsi_ask) == 16, "so that a body without a stamp lies at an odd multiple of 8");
 
 static inline struct thsi_ask *thsi_message_ask(struct thsi_message *message)
 {
@@ -70,6 +71,25 @@ static inline void *thsi_message_body(struct thsi_message *message)
  * Errors: NOMEM, TOO_BIG, MALFORMED. Thread: the pool's. */
 THS_MUST_CHECK enum ths_err thsi_message_create(struct thsi_pool *pool, const struct thsi_signal *signal,
                                                 struct thsi_message **out);
+
+/* The same of a TELL or an ASK, which notes that it was sent at @now_ns. */
+THS_MUST_CHECK enum ths_err thsi_message_create_stamped(struct thsi_pool *pool, const struct thsi_signal *signal,
+                                                        uint64_t now_ns, struct thsi_message **out);
+
+/* Whether a TELL or an ASK notes when it was sent. The time lies before the body, which is then at an even multiple of 8. */
+static inline bool thsi_message_is_stamped(const struct thsi_message *message)
+{
+    return !(message->body_at & sizeof(uint64_t));
+}
+
+/* When. Only of one that notes it. */
+static inline uint64_t thsi_message_stamp(const struct thsi_message *message)
+{
+    uint64_t ns;
+
+    __builtin_memcpy(&ns, (const char *)message + message->body_at - sizeof ns, sizeof ns);
+    return ns;
+}
 
 /* Make a message of @signal without text and body out of the block of @message (taken), whatever it was. Gives it. */
 struct thsi_message *thsi_message_become(struct thsi_message *message, const struct thsi_signal *signal);

@@ -50,6 +50,7 @@ static void init_shared(struct thsi_shared_ctx *shared, struct ths_node *node)
     shared->ctx.node = node;
     shared->ctx.pool = &shared->pool;
     shared->ctx.stats = &shared->stats;
+    shared->ctx.until_stamp = 1;
     shared->ctx.lock = &shared->lock;
 }
 

@@ -24,6 +24,7 @@
 #include "node/runtime.h"
 #include "node/supervisor_actor.h"
 #include "node/table.h"
+#include "node/tally.h"
 #include "node/worker.h"
 
 enum {
@@ -33,6 +34,8 @@ enum {
     THSI_RELATIONS_MAX = 1 << 20,         /* links or watchers of one actor that others of its node may ask for */
     THSI_RELATIONS_ELSEWHERE_MAX = 65536, /* the same for all other nodes together */
     THSI_BLOCKING_DEFAULT = 64,
+    THSI_STAMP_FIRST = 256,   /* messages of each thread that note when they were sent; then one in */
+    THSI_STAMP_EVERY = 128,
     THSI_TURN_BUDGET = 200,   /* messages handled and signals sent in one turn */
     THSI_EXITS_KEPT = 4096    /* reasons kept for threads that may still ask */
 };
@@ -57,7 +60,10 @@ struct ths_ctx {
     struct thsi_worker *worker;    /* NULL: not a worker */
     struct thsi_pool *pool;
     struct thsi_stats *stats;
+    struct thsi_tally *tallies;    /* THSI_TALLIES of them; a worker's */
     pthread_mutex_t *lock;         /* of a shared context; NULL: a worker's */
+    uint32_t until_stamp;          /* messages until one notes when it was sent */
+    uint64_t stamped;              /* those that did */
     _Atomic uint32_t routing;      /* inside the router; see thsi_router_begin */
     struct thsi_free_asks free_asks; /* a worker's */
 
@@ -71,6 +77,7 @@ struct ths_ctx {
     size_t state_size;
     struct thsi_actor *actor;      /* NULL: none. Written atomically */
     struct thsi_message *message;  /* at hand; NULL: none */
+    struct thsi_tally *tally;      /* of the message that was handled last; NULL: none in the present turn */
     uint32_t sent;                 /* signals sent in the present turn, charged to its budget */
     uint64_t ask_id;               /* of the ask whose answer is being handled */
     const char *reply_text;        /* what is to be said of it; NULL: what its message says */

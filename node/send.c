@@ -111,6 +111,30 @@ static enum ths_err reserve(struct thsi_actor *actor, uint32_t generation)
     return err;
 }
 
+static ths_ref self_of(const struct ths_ctx *ctx)
+{
+    return ctx->actor ? thsi_actor_ref(ctx->node, ctx->actor) : THS_NOBODY;
+}
+
+enum ths_err thsi_message_make(struct ths_ctx *ctx, const struct thsi_signal *signal, struct thsi_message **out)
+{
+    if ((signal->kind != THSI_TELL && signal->kind != THSI_ASK) || --ctx->until_stamp > 0)
+        return thsi_message_create(ctx->pool, signal, out);
+    ctx->until_stamp = ctx->stamped < THSI_STAMP_FIRST ? 1 : THSI_STAMP_EVERY;
+    ctx->stamped++;
+    return thsi_message_create_stamped(ctx->pool, signal, thsi_now_ns(ctx->node), out);
+}
+
+/* A tell that notes the time. */
+static __attribute__((noinline)) enum ths_err create_stamped(struct ths_ctx *ctx, ths_ref to, struct ths_type *type,
+                                                             const void *body, struct thsi_message **out)
+{
+    const struct thsi_signal signal = { .kind = THSI_TELL, .from = self_of(ctx), .to = to, .type = type, .body = body };
+
+    ctx->until_stamp = 1;
+    return thsi_message_make(ctx, &signal, out);
+}
+
 /* No place was taken: there is none, or its mailbox is under a lock. A sender that was refused has used up its turn: were it to
  * go on, it would be refused again until the receiver has had one. */
 static enum ths_err deliver_otherwise(struct ths_ctx *ctx, struct thsi_actor *actor, const struct thsi_signal *signal,
@@ -133,7 +157,7 @@ enum ths_err thsi_deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const s
 
     if (err != THS_OK)
         return deliver_otherwise(ctx, actor, signal, err);
-    err = thsi_message_create(ctx->pool, signal, &message);
+    err = thsi_message_make(ctx, signal, &message);
     if (err == THS_OK && counted)
         thsi_post(ctx, actor, message);
     else if (err == THS_OK)
@@ -225,11 +249,6 @@ enum ths_err thsi_send_signal(struct ths_ctx *ctx, const struct thsi_signal *sig
 
 /* ---- Tells ------------------------------------------------------------------------------ */
 
-static ths_ref self_of(const struct ths_ctx *ctx)
-{
-    return ctx->actor ? thsi_actor_ref(ctx->node, ctx->actor) : THS_NOBODY;
-}
-
 /* The path of most messages: no signal is filled in, a flat body is copied once. */
 static enum ths_err tell(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body)
 {
@@ -251,7 +270,10 @@ static enum ths_err tell(struct ths_ctx *ctx, ths_ref to, struct ths_type *type,
         const struct thsi_signal signal = { .kind = THSI_TELL, .from = self_of(ctx), .to = to, .type = type, .body = body };
         return deliver_otherwise(ctx, actor, &signal, err);
     }
-    err = thsi_message_create_tell(ctx->pool, self_of(ctx), to.generation, type, body, &message);
+    if (--ctx->until_stamp == 0)
+        err = create_stamped(ctx, to, type, body, &message);
+    else
+        err = thsi_message_create_tell(ctx->pool, self_of(ctx), to.generation, type, body, &message);
     if (err != THS_OK) {
         unreserve(actor);
         return err;

@@ -34,6 +34,9 @@ enum ths_err thsi_deliver(struct ths_ctx *ctx, struct thsi_actor *actor, const s
 /* The id of an EXIT: 0 comes from a link; the others are orders. */
 enum { THSI_EXIT_ORDER = 1, THSI_EXIT_NODE_STOPS = 2 };
 
+/* Make the message of @signal; some tells and requests note the time (THSI_STAMP_EVERY). As thsi_message_create. */
+THS_MUST_CHECK enum ths_err thsi_message_make(struct ths_ctx *ctx, const struct thsi_signal *signal, struct thsi_message **out);
+
 /* Put a message (taken) into the mailbox of @actor and have it run. */
 static inline void thsi_post(struct ths_ctx *ctx, struct thsi_actor *actor, struct thsi_message *message)
 {

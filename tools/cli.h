@@ -70,6 +70,7 @@ int thsi_key_command(int argc, char **argv);
 int thsi_members_command(int argc, char **argv);
 int thsi_groups_command(int argc, char **argv);
 int thsi_actors_command(int argc, char **argv);
+int thsi_stats_command(int argc, char **argv);
 int thsi_info_command(int argc, char **argv);
 int thsi_tell_command(int argc, char **argv);
 int thsi_ask_command(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct subcommand {
     { "members", thsi_members_command, "show the members of the cluster, as one node sees them" },
     { "groups", thsi_groups_command, "show the process groups" },
     { "actors", thsi_actors_command, "show the actors of a node" },
+    { "stats", thsi_stats_command, "show what messages cost: counts and times, by behaviour and type" },
     { "info", thsi_info_command, "show what a node has done so far" },
     { "tell", thsi_tell_command, "send a message to an actor" },
     { "ask", thsi_ask_command, "send a request to an actor and print its reply" },

@@ -15,6 +15,7 @@
  *   node.h        start and stop a node, wait for actors
  *   sched.h       handlers that take long
  *   supervisor.h  children that are restarted, here or on other nodes
+ *   observe.h     what a running node does: counters, its actors, its supervisors
  *   crash.h       records of crashes, quarantine, handlers that return errors
  *   cluster.h     join other nodes; members
  *   group.h       process groups that span nodes
@@ -36,6 +37,7 @@
 #include "thiasos/mailbox.h"
 #include "thiasos/memory.h"
 #include "thiasos/node.h"
+#include "thiasos/observe.h"
 #include "thiasos/sched.h"
 #include "thiasos/start.h"
 #include "thiasos/stop.h"

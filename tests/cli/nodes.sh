@@ -36,6 +36,19 @@ ref=$(timeout 60 "$thiasos" actors | awk '$3 == "echo" { print $1 }')
 expect 0 'text="by ref"' ask "$ref" say 'text=by ref'
 expect 0 'text=""' ask echo say
 
+# ---- What messages cost
+expect 0 '^echo +echo.say +[0-9]+ ' stats --behaviour echo
+[ "$(wc -l <"$work/out")" = 2 ] || fail "stats --behaviour echo shows others"
+expect 0 '^BEHAVIOUR +TYPE +HANDLED' stats --sort handled --limit 1
+[ "$(wc -l <"$work/out")" = 2 ] || fail "stats --limit 1 shows more than one"
+expect_json '"type": "echo.say"' stats --json --type say
+expect 0 '^echo +echo.say +[0-9]+ +[0-9.]+ ' stats --type echo.say --watch 1 --count 2
+[ "$(grep -c '^BEHAVIOUR' "$work/out")" = 2 ] || fail "stats --count 2 shows not two tables"
+expect 0 '^\[\{.*"behaviour":"echo"' stats --json --behaviour echo --watch 1 --count 1
+[ "$(wc -l <"$work/out")" = 1 ] || fail "stats --json --watch is not a line each"
+expect 0 ' echo +echo ' actors --behaviour echo --watch 1 --count 2
+[ "$(grep -c ' echo ' "$work/out")" = 2 ] || fail "actors --count 2 shows not two tables"
+
 # ---- What is refused before it is sent
 expect_error 2 'its fields are: text string' tell echo say txt=hello
 expect_error 2 'its fields are: text string' tell echo say hello
