@@ -38,7 +38,7 @@ static void ask_node(struct ths_ctx *ctx, const char *node, struct thsi_signal *
     }
 }
 
-void ths_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to *reply_to, unsigned timeout_ms)
+void thsp_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to *reply_to, unsigned timeout_ms)
 {
     const char *at = strrchr(name, '@');
     char local[THS_NAME_SIZE];

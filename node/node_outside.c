@@ -317,7 +317,7 @@ static void look(struct ths_ctx *ctx, struct ths_finder *self)
     unsigned left = left_ms(ctx, self->search);
 
     /* A question that is lost with a link is asked again. */
-    ths_lookup(ctx, self->search->name, &look_answered, left < LOOK_LIMIT_MS ? left : LOOK_LIMIT_MS);
+    ths_lookup(ctx, self->search->name, look_answered, left < LOOK_LIMIT_MS ? left : LOOK_LIMIT_MS);
 }
 
 THS_ON(ths_finder, ths_caller_start)

@@ -238,9 +238,9 @@ THS_API void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id monitor);
 
 #define THS_NAME_SIZE 64 /* longest name with its NUL; names are [A-Za-z0-9_.:/-]+ */
 
-/* ths_lookup(ctx, "bank", &client_found, 500): ask for the ref of "name" or "name@node". The answer is a ths_found in @reply_to,
- * made by THS_ON_REPLY(client, client_found, ths_found) and given by its address; or NOT_FOUND, TIMEOUT, ... */
-THS_API void ths_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to *reply_to, unsigned timeout_ms);
+/* ths_lookup(ctx, "bank", client_found, 500): ask for the ref of "name" or "name@node". The answer is a ths_found, in
+ * THS_ON_REPLY(client, client_found, ths_found); or NOT_FOUND, TIMEOUT, ... */
+#define ths_lookup(ctx, name, reply_to, timeout_ms) thsp_lookup(ctx, name, &(reply_to), timeout_ms)
 
 /* Start the behaviour that is registered as @behaviour on the node named @node (or "" for this one); the answer is a ths_spawned,
  * once it has started; or why not, see start.h. It has none of the options of ths_spawn but the start message: what it wants
@@ -282,6 +282,7 @@ THS_MUST_CHECK THS_API enum ths_err thsp_try_tell(struct ths_ctx *ctx, ths_ref t
                                                   const void *body);
 THS_API ths_ask_id thsp_ask(struct ths_ctx *ctx, ths_ref to, struct ths_type *type, const void *body,
                             const struct ths_reply_to *reply_to, unsigned timeout_ms);
+THS_API void thsp_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_to *reply_to, unsigned timeout_ms);
 THS_API enum ths_err thsp_reply(struct ths_ctx *ctx, struct ths_type *type, const void *body);
 THS_API void thsp_kill(struct ths_ctx *ctx, ths_ref whom);
 THS_API void thsp_log(struct ths_ctx *ctx, enum ths_log_level level, const char *format, ...) THS_PRINTF(3, 4);

@@ -20,6 +20,12 @@ THS_ON_REPLY(client, client_got, balance)
         ths_fail(ctx, "overdrawn by %lld", (long long)reply->amount);
 }
 
+THS_ON_REPLY(client, client_found, ths_found)
+{
+    if (err == THS_OK)
+        self->bank = reply->who;
+}
+
 THS_ON_RESULTS(client, client_got_all, balance)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -47,6 +53,7 @@ THS_ON(client, greet)
     self->greeted += msg->times;
     ths_ask(ctx, self->bank, get_balance, client_got, 500, .account = 7);
     ths_ask(ctx, self->bank, tick, client_got, 500);
+    ths_lookup(ctx, "bank", client_found, 500);
     ths_after(ctx, 250, tick);
 }
 

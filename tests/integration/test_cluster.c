@@ -158,7 +158,7 @@ static void fails(struct ths_ctx *ctx, struct puppet *self, void *arg)
 static void looks_up(struct ths_ctx *ctx, struct puppet *self, void *name)
 {
     (void)self;
-    ths_lookup(ctx, name, &puppet_heard, LONG_MS);
+    ths_lookup(ctx, name, puppet_heard, LONG_MS);
 }
 
 static void spawns_on_b(struct ths_ctx *ctx, struct puppet *self, void *behaviour)

@@ -99,7 +99,7 @@ static void name_is_free_when_down_comes(void **state)
 static void looks_up(struct ths_ctx *ctx, struct puppet *self, void *name)
 {
     (void)self;
-    ths_lookup(ctx, name, &puppet_heard, PROBE_LIMIT_MS);
+    ths_lookup(ctx, name, puppet_heard, PROBE_LIMIT_MS);
 }
 
 static void lookup_answers_with_the_ref(void **state)

@@ -295,7 +295,7 @@ static void text_that_is_not_utf8_is_mended_on_its_way(void **state)
 static void heard_lookup(struct ths_ctx *ctx, struct puppet *self, void *name)
 {
     (void)self;
-    ths_lookup(ctx, name, &puppet_heard, 1000);
+    ths_lookup(ctx, name, puppet_heard, 1000);
 }
 
 static void name_that_is_not_utf8_is_refused(void **state)

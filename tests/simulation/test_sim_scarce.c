@@ -103,7 +103,7 @@ static void ask_all_kinds(struct ths_ctx *ctx, ths_ref whom)
     (void)ths_ask(ctx, whom, question, witness_heard, 500, .text = "how?");
     (void)ths_ask(ctx, whom, unheard, witness_heard, 500);
     (void)ths_ask(ctx, whom, secret, witness_heard, 500);
-    ths_lookup(ctx, "child-1", &witness_found, 100);
+    ths_lookup(ctx, "child-1", witness_found, 100);
 }
 
 static ths_ref named(struct ths_ctx *ctx, const char *name)
