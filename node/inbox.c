@@ -279,6 +279,8 @@ static void drop_oldest(struct thsi_inbox *inbox, struct thsi_message **dropped)
     if (oldest) {
         unlink_after(&inbox->rest, before, oldest);
         find_data(inbox, before);
+        if (inbox->passed == oldest)
+            inbox->passed = before;
     } else {
         oldest = take_urgent(inbox);
     }
@@ -354,6 +356,7 @@ struct thsi_message *thsi_inbox_take(struct thsi_inbox *inbox, struct thsi_messa
     struct thsi_message *message;
 
     *husk = NULL;
+    inbox->passed = NULL;
     if (!place)
         place = take_rest(inbox);
     if (!place || !place->counted)
@@ -366,6 +369,24 @@ struct thsi_message *thsi_inbox_take(struct thsi_inbox *inbox, struct thsi_messa
         *husk = place;
     }
     return message;
+}
+
+struct thsi_message *thsi_inbox_take_acting(struct thsi_inbox *inbox, thsi_inbox_waits *waits, const void *arg)
+{
+    struct thsi_message *before = inbox->passed;
+    struct thsi_message *at = before ? next_of(before) : inbox->rest.head;
+
+    while (at && (at->counted || waits(arg, at))) {
+        before = at;
+        at = next_of(at);
+    }
+    inbox->passed = before;
+    if (!at)
+        return NULL;
+    unlink_after(&inbox->rest, before, at);
+    if (inbox->before_data == at)
+        inbox->before_data = before;
+    return at;
 }
 
 /* ---- Begin and end ------------------------------------------------------------------------ */
@@ -462,6 +483,9 @@ void thsi_inbox_check(const struct thsi_inbox *inbox)
         before = at;
     assert(inbox->data == at);
     assert(inbox->before_data == (at ? before : NULL));
+    for (at = inbox->rest.head; at && at != inbox->passed; at = next_of(at)) {
+    }
+    assert(at == inbox->passed || !inbox->passed);
     assert(inbox->count == count);
     assert(inbox->bytes == bytes);
     (void)count; /* without assertions */

@@ -33,6 +33,7 @@ struct thsi_inbox {
     struct thsi_inbox_queue rest;
     struct thsi_message *data;        /* the oldest data message of `rest` */
     struct thsi_message *before_data; /* the one before it; NULL: it is the head */
+    struct thsi_message *passed;      /* the last of `rest` that take_acting has passed over; NULL: none */
     enum ths_when_full when_full;
     uint32_t capacity;
     uint32_t count;                   /* data messages that wait, replaced ones not included */
@@ -60,6 +61,12 @@ THS_MUST_CHECK enum ths_err thsi_inbox_put(struct thsi_inbox *inbox, struct thsi
 
 /* Take the next message (given); NULL: empty. *@husk gives what it has replaced, to be freed; or NULL. */
 struct thsi_message *thsi_inbox_take(struct thsi_inbox *inbox, struct thsi_message **husk);
+
+/* Take the oldest signal that does not wait; NULL: all that is there waits. @waits is asked about each once until the next
+ * thsi_inbox_take. For an actor between two incarnations: what is for the next one keeps its place, is bounded, dropped and
+ * replaced as ever, and what is urgent still comes first. */
+typedef bool thsi_inbox_waits(const void *arg, struct thsi_message *message);
+struct thsi_message *thsi_inbox_take_acting(struct thsi_inbox *inbox, thsi_inbox_waits *waits, const void *arg);
 
 static inline bool thsi_inbox_is_empty(const struct thsi_inbox *inbox)
 {

@@ -215,17 +215,24 @@ void thsi_inboxes_post(struct ths_ctx *ctx, struct thsi_actor *actor, struct ths
 
 /* ---- Out ---------------------------------------------------------------------------------- */
 
+static bool is_heard(const void *actor, struct thsi_message *message)
+{
+    return thsi_actor_is_heard(actor, message);
+}
+
 struct thsi_message *thsi_inboxes_take(struct ths_ctx *ctx, struct thsi_message *token)
 {
     struct thsi_actor *actor = ctx->actor;
+    bool halted = actor->phase == THSI_PHASE_HALTED;
     struct thsi_inbox_shard *shard = lock_shard(ctx->node, actor->slot);
     struct entry *entry = find(shard, actor->slot, actor->own_generation); /* there while the actor runs */
-    struct thsi_message *husk;
-    struct thsi_message *message = thsi_inbox_take(&entry->inbox, &husk);
+    struct thsi_message *husk = NULL;
+    struct thsi_message *message = halted ? thsi_inbox_take_acting(&entry->inbox, is_heard, actor)
+                                          : thsi_inbox_take(&entry->inbox, &husk);
 
     if (message && message->counted) /* relaxed: only the number matters */
         (void)atomic_fetch_sub_explicit(&actor->queued, 1, memory_order_relaxed);
-    if (thsi_inbox_is_empty(&entry->inbox)) {
+    if (!message || thsi_inbox_is_empty(&entry->inbox)) { /* what comes next sends it again */
         entry->token = token;
         token = NULL;
     }

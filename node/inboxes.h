@@ -44,7 +44,8 @@ THS_MUST_CHECK enum ths_err thsi_inboxes_send(struct ths_ctx *ctx, struct thsi_a
 /* A signal that keeps its place among the messages of its pair (takes @message). Thread: @ctx's, entered. */
 void thsi_inboxes_post(struct ths_ctx *ctx, struct thsi_actor *actor, struct thsi_message *message);
 
-/* The token came (takes it): the next message, or NULL. Thread: the running actor's worker. */
+/* The token came (takes it): the next message, of a HALTED actor the next signal that does not wait, or NULL.
+ * Thread: the running actor's worker. */
 struct thsi_message *thsi_inboxes_take(struct ths_ctx *ctx, struct thsi_message *token);
 
 /* Bytes that wait for @ref; 0 when it has no inbox. Thread: any. */

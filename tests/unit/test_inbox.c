@@ -368,6 +368,68 @@ static void without_memory_nothing_is_put_in_and_nothing_lost(void **state)
     assert_string_equal(take_all(), "A2 ");
 }
 
+/* An actor between two incarnations: signals below 10 wait for the next one. */
+static bool waits(const void *arg, struct thsi_message *message)
+{
+    ++*(unsigned *)(uintptr_t)arg;
+    return thsi_message_control(message)->id < 10;
+}
+
+static const char *take_acting(unsigned *asked)
+{
+    struct thsi_message *message = thsi_inbox_take_acting(&inbox, waits, asked);
+    static char text[128];
+
+    thsi_inbox_check(&inbox);
+    (void)snprintf(text, sizeof text, "%s", message ? text_of(message) : "");
+    thsi_message_free(&pool, message);
+    return text;
+}
+
+static void what_acts_is_taken_past_what_waits(void **state)
+{
+    struct ths_type *const urgent[] = { &alarm_type, NULL };
+    unsigned asked = 0;
+
+    OPEN(state, .capacity = 10, .urgent = urgent);
+    (void)put_quote("A", 1);
+    (void)put_signal(1);
+    (void)put_signal(11);
+    (void)put_signal(2);
+    (void)put_signal(12);
+    assert_string_equal(take_acting(&asked), "signal11 ");
+    assert_string_equal(take_acting(&asked), "signal12 ");
+    assert_string_equal(take_acting(&asked), "");
+    assert_int_equal(asked, 4);
+    (void)put_quote("B", 2);
+    (void)put_alarm(3);
+    (void)put_signal(13);
+    assert_string_equal(take_acting(&asked), "signal13 ");
+    assert_int_equal(asked, 5); /* nobody is asked about again */
+    assert_string_equal(take_all(), "alarm3 A1 signal1 signal2 B2 ");
+    (void)put_signal(14);
+    assert_string_equal(take_acting(&asked), "signal14 ");
+}
+
+static void dropping_what_was_passed_over_loses_no_signal(void **state)
+{
+    unsigned asked = 0;
+
+    OPEN(state, .capacity = 2, .when_full = THS_DROP_OLDEST);
+    (void)put_quote("A", 1);
+    (void)put_signal(1);
+    (void)put_quote("B", 2);
+    assert_string_equal(take_acting(&asked), "");
+    (void)put_signal(11);
+    assert_string_equal(put_quote("C", 3), "A1 ");
+    assert_string_equal(put_quote("D", 4), "B2 ");
+    assert_string_equal(take_acting(&asked), "signal11 ");
+    (void)put_signal(12);
+    assert_string_equal(put_quote("E", 5), "C3 ");
+    assert_string_equal(take_acting(&asked), "signal12 ");
+    assert_string_equal(take_all(), "signal1 D4 E5 ");
+}
+
 int main(void)
 {
 #define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -385,6 +447,8 @@ int main(void)
         fact(function_may_find_the_key),
         fact(replaced_ones_count_in_bytes_until_their_place_is_taken),
         fact(urgent_ones_come_first_and_both_keep_their_order),
+        fact(what_acts_is_taken_past_what_waits),
+        fact(dropping_what_was_passed_over_loses_no_signal),
         fact(oldest_urgent_one_is_dropped_when_there_is_no_other),
         fact(options_that_do_not_fit_together_are_invalid),
         fact(without_memory_nothing_is_put_in_and_nothing_lost),
