@@ -118,6 +118,12 @@ enum ths_err ths_group_watch(struct ths_ctx *ctx, const char *group)
     return err;
 }
 
+/* Of members of other nodes nobody here knows whether they rest. */
+static bool rests(void *runtime, ths_ref who)
+{
+    return ((struct thsi_runtime *)runtime)->rests(runtime, who);
+}
+
 ths_ref thsp_group_pick(struct ths_ctx *ctx, const char *group, enum ths_pick how)
 {
     struct thsi_driver *driver = driver_of(ctx);
@@ -130,7 +136,7 @@ ths_ref thsp_group_pick(struct ths_ctx *ctx, const char *group, enum ths_pick ho
     if (how != THS_PICK_ROUND_ROBIN)
         driver->runtime->env->random(driver->runtime->env, &random, sizeof random);
     (void)pthread_mutex_lock(&driver->mutex);
-    picked = thsi_groups_pick(driver->groups, whole, how, random);
+    picked = thsi_groups_pick(driver->groups, whole, how, random, rests, driver->runtime);
     (void)pthread_mutex_unlock(&driver->mutex);
     return picked;
 }

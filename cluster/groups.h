@@ -104,9 +104,13 @@ uint64_t thsi_groups_deadline_ns(const struct thsi_groups *groups);
 /* Copy up to @max members: this node's first, those of one node together. Returns how many there are. */
 size_t thsi_groups_members(const struct thsi_groups *groups, const char *group, ths_ref *out, size_t max);
 
+/* Whether a member can do nothing just now, as far as is known here. */
+typedef bool thsi_groups_rests(void *arg, ths_ref who);
+
 /* One member, or THS_NOBODY. @random decides RANDOM and LOCAL_FIRST, by weight. ROUND_ROBIN gives each member its
- * weight's number of turns and moves the group's own cursor. */
-ths_ref thsi_groups_pick(struct thsi_groups *groups, const char *group, enum ths_pick how, uint64_t random);
+ * weight's number of turns and moves the group's own cursor. One that @rests (NULL: none does) is picked only when all do. */
+ths_ref thsi_groups_pick(struct thsi_groups *groups, const char *group, enum ths_pick how, uint64_t random,
+                         thsi_groups_rests *rests, void *arg);
 
 /* Visit all groups in no order. @name is the whole name, lent for the call, which must not change the groups. */
 void thsi_groups_visit(const struct thsi_groups *groups,

@@ -8,6 +8,8 @@
 
 #define DEFAULT_SCOPE "default"
 
+enum { PICK_TRIES = 8 };
+
 /* ---- Names ---------------------------------------------------------------------------------- */
 
 static bool is_scope(const char *text, size_t len)
@@ -143,24 +145,60 @@ static ths_ref draw(const struct thsi_group *group, uint64_t ticket)
     return draw_from(segment, ticket);
 }
 
-ths_ref thsi_groups_pick(struct thsi_groups *g, const char *name, enum ths_pick how, uint64_t random)
+/* The member on which ticket @at falls, or the first after it that does not rest; nobody when all rest. */
+static ths_ref draw_awake(const struct thsi_group *group, uint64_t at, thsi_groups_rests *rests, void *arg)
 {
-    struct thsi_group *group = thsi_groups_find(g, name);
+    const struct thsi_group_segment *segment = group->segments;
+    size_t left = group->count;
+    uint32_t i = 0;
 
-    if (!group)
-        return THS_NOBODY;
-    switch (how) {
-    case THS_PICK_LOCAL_FIRST:
-        if (group->segments->owner == g->self)
-            return draw_from(group->segments, random % group->segments->weight);
-        return draw(group, random % group->weight);
-    case THS_PICK_ROUND_ROBIN:
-        group->cursor = group->cursor >= group->weight ? 0 : group->cursor;
-        return draw(group, group->cursor++);
-    case THS_PICK_RANDOM:
-        return draw(group, random % group->weight);
+    for (; at >= segment->weight; segment = segment->next_of_group)
+        at -= segment->weight;
+    for (; at >= segment->entries[i]->weight; i++)
+        at -= segment->entries[i]->weight;
+    for (; left > 0; left--, i++) {
+        if (i == segment->count) {
+            segment = segment->next_of_group ? segment->next_of_group : group->segments;
+            i = 0;
+        }
+        if (!rests(arg, segment->entries[i]->who))
+            return segment->entries[i]->who;
     }
     return THS_NOBODY;
+}
+
+/* A ticket for RANDOM or LOCAL_FIRST, or the next one of the group. */
+static uint64_t ticket_of(const struct thsi_groups *g, struct thsi_group *group, enum ths_pick how, uint64_t random)
+{
+    const struct thsi_group_segment *first = group->segments;
+
+    if (how == THS_PICK_LOCAL_FIRST && first->owner == g->self)
+        return random % first->weight; /* its tickets come first */
+    if (how != THS_PICK_ROUND_ROBIN)
+        return random % group->weight;
+    group->cursor = group->cursor >= group->weight ? 0 : group->cursor;
+    return group->cursor++;
+}
+
+ths_ref thsi_groups_pick(struct thsi_groups *g, const char *name, enum ths_pick how, uint64_t random,
+                         thsi_groups_rests *rests, void *arg)
+{
+    struct thsi_group *group = thsi_groups_find(g, name);
+    ths_ref picked, other;
+
+    if (!group || (unsigned)how > THS_PICK_ROUND_ROBIN)
+        return THS_NOBODY;
+    picked = draw(group, ticket_of(g, group, how, random));
+    /* Drawn anew a few times, so that not all of its share falls on the one behind it. */
+    for (unsigned tries = 0; rests && rests(arg, picked); tries++) {
+        random = (random + 1) * UINT64_C(0xd1342543de82ef95);
+        if (tries == PICK_TRIES) {
+            other = draw_awake(group, how == THS_PICK_LOCAL_FIRST ? 0 : (random >> 16) % group->weight, rests, arg);
+            return ths_ref_is_nobody(other) ? picked : other;
+        }
+        picked = draw(group, ticket_of(g, group, how, random >> 16));
+    }
+    return picked;
 }
 
 void thsi_groups_visit(const struct thsi_groups *g,

@@ -63,19 +63,10 @@ void thsi_watchers_remove(struct thsi_watchers *watchers, ths_ref whom)
     watchers->count = kept;
 }
 
-/* From a handler the running actor sends; from elsewhere the runtime is handed a tell from nobody. A watcher whose
- * mailbox is full misses the message, as with any tell. */
 static void tell(struct thsi_watchers *watchers, ths_ref whom, struct ths_type *type, const void *body,
                  struct ths_ctx *ctx)
 {
-    struct thsi_runtime *runtime = watchers->runtime;
-    const struct thsi_signal signal = { .kind = THSI_TELL, .to = whom, .deadline_ns = UINT64_MAX, .type = type,
-                                        .body = body };
-
-    if (ctx)
-        (void)thsp_tell(ctx, whom, type, body);
-    else
-        (void)runtime->deliver(runtime, &signal);
+    watchers->runtime->event(watchers->runtime, ctx, whom, type, body);
 }
 
 void thsi_watchers_tell_member(struct thsi_watchers *watchers, ths_ref whom, const struct thsi_member *member,

@@ -21,6 +21,8 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
 
     if (message->kind == THSI_CANCEL)
         thsi_cancels_forget(&ctx->node->cancels, message->from, thsi_message_control(message)->id);
+    if (message->kind == THSI_EVENT)
+        thsi_event_over(ctx);
     if (message->kind == THSI_MOVED)
         thsi_ask_moved_in_vain(ctx, signal.to, thsi_message_control(message)->id, thsi_message_control(message)->text);
     if (message->kind == THSI_ASK)
@@ -225,6 +227,11 @@ static void act(struct ths_ctx *ctx, struct thsi_message *message, struct thsi_c
     case THSI_STOP:
         thsi_stop_came(ctx, message, control);
         break;
+    case THSI_EVENT:
+        thsi_event_over(ctx);
+        if (!thsi_actor_call(ctx, message->type, thsi_message_body(message)))
+            thsi_count_dead_letter(ctx, THS_REFUSED, 1);
+        break;
     case THSI_NODE_LOST:
         thsi_asks_node_lost(ctx, control->id);
         thsi_relations_node_lost(ctx, control->id, (enum ths_certainty)control->certainty);
@@ -238,7 +245,7 @@ bool thsi_actor_is_heard(const struct thsi_actor *actor, struct thsi_message *me
 {
     if (message->kind == THSI_DOWN)
         return thsi_message_control(message)->id != THSI_SUPERVISOR_MONITOR;
-    if (message->kind == THSI_DRAIN || message->kind == THSI_CANCEL)
+    if (message->kind == THSI_DRAIN || message->kind == THSI_CANCEL || message->kind == THSI_EVENT)
         return true; /* the next incarnation goes on with it; a cancel stays behind its request */
     return message->kind == THSI_EXIT && actor->trap_exits && thsi_message_control(message)->id == 0;
 }

@@ -17,7 +17,8 @@
 enum {
     THSI_TIMER = 64,    /* struct thsi_timer is the block */
     THSI_NODE_LOST = 65, /* control.id is the uid */
-    THSI_TOKEN = 66     /* stands for what waits in the inbox (inboxes.h) */
+    THSI_TOKEN = 66,    /* stands for what waits in the inbox (inboxes.h) */
+    THSI_EVENT = 67     /* type, body: of the node or the cluster, for one who asked to be told. Taken by a full mailbox */
 };
 
 /* Beside the size class of a message that holds references to blobs. */

@@ -37,6 +37,7 @@ enum {
     THSI_STAMP_FIRST = 256,   /* messages of each thread that note when they were sent; then one in */
     THSI_STAMP_EVERY = 128,
     THSI_TURN_BUDGET = 200,   /* messages handled and signals sent in one turn */
+    THSI_EVENTS_MAX = 1 << 20, /* that wait in all mailboxes together */
     THSI_EXITS_KEPT = 4096    /* reasons kept for threads that may still ask */
 };
 
@@ -159,6 +160,7 @@ struct ths_node {
     struct thsi_exit *exits;            /* ring of THSI_EXITS_KEPT */
     size_t exits_next;
 
+    _Atomic uint32_t events;            /* that wait in mailboxes */
     _Atomic bool stopping;              /* no spawns any more */
     _Atomic bool killing;               /* every end is for good */
     _Atomic uint32_t ended_word;        /* rises with every end while stopping */
@@ -215,6 +217,12 @@ static inline void thsi_count(_Atomic uint64_t *counter, uint64_t more)
 static inline void thsi_count_dead_letter(struct ths_ctx *ctx, enum ths_err err, uint64_t count)
 {
     thsi_count(&ctx->stats->dead_letters[(unsigned)err < THSI_ERRS ? (unsigned)err : 0], count);
+}
+
+/* An event waits no more. Relaxed: only the number matters. */
+static inline void thsi_event_over(struct ths_ctx *ctx)
+{
+    (void)atomic_fetch_sub_explicit(&ctx->node->events, 1, memory_order_relaxed);
 }
 
 static inline ths_ref thsi_actor_ref(const struct ths_node *node, const struct thsi_actor *actor)

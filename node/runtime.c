@@ -104,11 +104,37 @@ static bool alive(struct thsi_runtime *runtime, ths_ref ref)
     return ref.node == runtime->uid && thsi_actor_find(runtime->node, ref, &err) != NULL;
 }
 
+static bool rests(struct thsi_runtime *runtime, ths_ref ref)
+{
+    enum ths_err err;
+    struct thsi_actor *actor = ref.node == runtime->uid ? thsi_actor_find(runtime->node, ref, &err) : NULL;
+
+    return actor && __atomic_load_n(&actor->phase, __ATOMIC_RELAXED) == THSI_PHASE_HALTED;
+}
+
+/* Relaxed: only the number matters. */
+static void event(struct thsi_runtime *runtime, struct ths_ctx *handler, ths_ref whom, struct ths_type *type, const void *body)
+{
+    struct ths_node *node = runtime->node;
+    struct ths_ctx *ctx = handler ? handler : &node->network.ctx;
+    const struct thsi_signal signal = { .kind = (enum thsi_signal_kind)THSI_EVENT, .to = whom, .type = type, .body = body };
+    enum ths_err err = THS_FULL;
+
+    thsi_enter(ctx);
+    if (atomic_fetch_add_explicit(&node->events, 1, memory_order_relaxed) < THSI_EVENTS_MAX)
+        err = thsi_send_signal(ctx, &signal);
+    if (err != THS_OK)
+        thsi_event_over(ctx);
+    if (err != THS_OK && err != THS_GONE)
+        thsi_count_dead_letter(ctx, err, 1);
+    thsi_leave(ctx);
+}
+
 void thsi_runtime_init(struct ths_node *node)
 {
     node->runtime = (struct thsi_runtime){
         .node = node, .env = node->env, .exec = node->exec, .uid = node->uid, .name = node->name,
         .deliver = deliver, .set_router = set_router, .set_poller = set_poller, .nudge = nudge, .node_lost = node_lost,
-        .mark = mark, .alive = alive,
+        .mark = mark, .alive = alive, .rests = rests, .event = event,
     };
 }

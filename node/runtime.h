@@ -46,6 +46,13 @@ struct thsi_runtime {
     /* Whether @ref is an actor of this node that lives. Thread: any. */
     bool (*alive)(struct thsi_runtime *runtime, ths_ref ref);
 
+    /* Whether @ref is an actor of this node that is between two incarnations. A glance. Thread: any. */
+    bool (*rests)(struct thsi_runtime *runtime, ths_ref ref);
+
+    /* Tell @whom, an actor of this node that asked for it, of an event: @type and @body (borrowed). It comes from nobody, and a
+     * full mailbox takes it. @ctx is the running actor's when the caller is one's handler, else NULL. Thread: any. */
+    void (*event)(struct thsi_runtime *runtime, struct ths_ctx *ctx, ths_ref whom, struct ths_type *type, const void *body);
+
     /* Where the cluster half keeps its root, so that its API finds it from a node. */
     void *cluster;
 

@@ -63,7 +63,8 @@ struct ths_member_info {
 THS_API size_t ths_cluster_members(struct ths_node *node,
                                    void (*visit)(void *arg, const struct ths_member_info *member), void *arg);
 
-/* Have member events told to the running actor, as ths_member messages, until it ends; those that are UP now first. */
+/* Have member events told to the running actor, as ths_member messages, until it ends; those that are UP now first. They are
+ * signals: a full mailbox takes them. */
 THS_API enum ths_err ths_watch_members(struct ths_ctx *ctx);
 
 #ifndef __cplusplus

@@ -20,7 +20,7 @@ THS_API enum ths_err ths_group_leave(struct ths_ctx *ctx, const char *group);
 
 enum ths_pick { THS_PICK_RANDOM, THS_PICK_LOCAL_FIRST, THS_PICK_ROUND_ROBIN };
 
-/* One member of the group, or THS_NOBODY. */
+/* One member of the group, or THS_NOBODY. One of this node that waits for its restart is picked only when there is no other. */
 #define ths_group_pick(where, group, how) thsp_group_pick(THSP_WHERE(where), group, how)
 
 /* Copy up to @max members, those of this node first. Returns how many there are. */
@@ -31,7 +31,8 @@ enum ths_pick { THS_PICK_RANDOM, THS_PICK_LOCAL_FIRST, THS_PICK_ROUND_ROBIN };
 #define ths_group_tell(where, group, ...) \
     thsp_group_tell(THSP_WHERE(where), group, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
 
-/* Tell the running actor of joins and leaves, as ths_group_change messages, until it ends; present members first. */
+/* Tell the running actor of joins and leaves, as ths_group_change messages, until it ends; present members first. They are
+ * signals: a full mailbox takes them. */
 THS_API enum ths_err ths_group_watch(struct ths_ctx *ctx, const char *group);
 
 #ifndef __cplusplus

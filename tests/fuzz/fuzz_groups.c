@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         thsi_groups_check(groups);
         sum += read_update(&update);
         for (int how = THS_PICK_RANDOM; how <= THS_PICK_ROUND_ROBIN; how++)
-            sum += thsi_groups_pick(groups, "default/a", (enum ths_pick)how, sum).slot;
+            sum += thsi_groups_pick(groups, "default/a", (enum ths_pick)how, sum, NULL, NULL).slot;
         data += used;
         len -= used;
     }

@@ -68,13 +68,24 @@ static bool alive(struct thsi_runtime *runtime, ths_ref ref)
     return ref.node == runtime->uid;
 }
 
+static bool rests(struct thsi_runtime *runtime, ths_ref ref)
+{
+    (void)runtime, (void)ref;
+    return false;
+}
+
+static void event(struct thsi_runtime *runtime, struct ths_ctx *ctx, ths_ref whom, struct ths_type *type, const void *body)
+{
+    (void)runtime, (void)ctx, (void)whom, (void)type, (void)body;
+}
+
 void fake_runtime_init(struct fake_runtime *fake, struct test_env *env, uint64_t uid, const char *name)
 {
     memset(fake, 0, sizeof *fake);
     fake->env = env;
     fake->result = THS_OK;
     fake->runtime = (struct thsi_runtime){ .env = &env->env, .uid = uid, .name = name, .deliver = deliver,
-                                           .node_lost = node_lost, .mark = mark, .alive = alive };
+                                           .node_lost = node_lost, .mark = mark, .alive = alive, .rests = rests, .event = event };
 }
 
 void fake_runtime_clear(struct fake_runtime *fake)

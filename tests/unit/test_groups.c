@@ -369,7 +369,7 @@ static void pick_of_an_empty_group_is_nobody(void **state)
 {
     (void)state;
     for (int how = THS_PICK_RANDOM; how <= THS_PICK_ROUND_ROBIN; how++)
-        assert_true(ths_ref_is_nobody(thsi_groups_pick(nodes[0], "default/w", (enum ths_pick)how, 7)));
+        assert_true(ths_ref_is_nobody(thsi_groups_pick(nodes[0], "default/w", (enum ths_pick)how, 7, NULL, NULL)));
 }
 
 static void random_picks_follow_the_weights(void **state)
@@ -383,7 +383,7 @@ static void random_picks_follow_the_weights(void **state)
     assert_int_equal(join(1, "default/w", 3, 7), THS_OK);
     settle();
     for (uint64_t random = 0; random < 1000; random++)
-        counts[thsi_groups_pick(nodes[0], "default/w", THS_PICK_RANDOM, random).slot]++;
+        counts[thsi_groups_pick(nodes[0], "default/w", THS_PICK_RANDOM, random, NULL, NULL).slot]++;
     assert_int_equal(counts[1], 100);
     assert_int_equal(counts[2], 200);
     assert_int_equal(counts[3], 700);
@@ -395,10 +395,10 @@ static void local_first_takes_others_only_without_own(void **state)
     link_all();
     assert_int_equal(join(1, "default/w", 3, 100), THS_OK);
     settle();
-    assert_int_equal(thsi_groups_pick(nodes[0], "default/w", THS_PICK_LOCAL_FIRST, 5).slot, 3);
+    assert_int_equal(thsi_groups_pick(nodes[0], "default/w", THS_PICK_LOCAL_FIRST, 5, NULL, NULL).slot, 3);
     assert_int_equal(join(0, "default/w", 1, 1), THS_OK);
     for (uint64_t random = 0; random < 50; random++)
-        assert_int_equal(thsi_groups_pick(nodes[0], "default/w", THS_PICK_LOCAL_FIRST, random).slot, 1);
+        assert_int_equal(thsi_groups_pick(nodes[0], "default/w", THS_PICK_LOCAL_FIRST, random, NULL, NULL).slot, 1);
 }
 
 static void round_robin_gives_each_its_turns(void **state)
@@ -411,11 +411,41 @@ static void round_robin_gives_each_its_turns(void **state)
     assert_int_equal(join(1, "default/w", 2, 3), THS_OK);
     settle();
     for (int i = 0; i < 40; i++)
-        counts[thsi_groups_pick(nodes[0], "default/w", THS_PICK_ROUND_ROBIN, 0).slot]++;
+        counts[thsi_groups_pick(nodes[0], "default/w", THS_PICK_ROUND_ROBIN, 0, NULL, NULL).slot]++;
     assert_int_equal(counts[1], 10);
     assert_int_equal(counts[2], 30);
     assert_int_equal(leave(0, "default/w", 1), THS_OK);
-    assert_int_equal(thsi_groups_pick(nodes[0], "default/w", THS_PICK_ROUND_ROBIN, 0).slot, 2);
+    assert_int_equal(thsi_groups_pick(nodes[0], "default/w", THS_PICK_ROUND_ROBIN, 0, NULL, NULL).slot, 2);
+}
+
+static bool slot_rests(void *bits, ths_ref who)
+{
+    return *(const unsigned *)bits >> who.slot & 1;
+}
+
+static void resting_member_is_picked_only_when_all_rest(void **state)
+{
+    static const enum ths_pick hows[] = { THS_PICK_RANDOM, THS_PICK_LOCAL_FIRST, THS_PICK_ROUND_ROBIN };
+
+    (void)state;
+    link_all();
+    assert_int_equal(join(0, "default/w", 1, 1), THS_OK);
+    assert_int_equal(join(0, "default/w", 2, 100), THS_OK);
+    assert_int_equal(join(1, "default/w", 3, 1), THS_OK);
+    settle();
+    for (unsigned bits = 0; bits < 16; bits += 2) { /* who of the three rests */
+        unsigned counts[3][4] = { { 0 } };
+
+        for (uint64_t random = 0; random < 300; random++)
+            for (unsigned i = 0; i < 3; i++)
+                counts[i][thsi_groups_pick(nodes[0], "default/w", hows[i], random * 7919, slot_rests, &bits).slot]++;
+        for (unsigned i = 0; i < 3; i++) {
+            assert_int_equal(counts[i][0], 0);
+            for (unsigned slot = 1; slot <= 3; slot++)
+                assert_true(bits == 14 || !(bits >> slot & 1) || counts[i][slot] == 0);
+        }
+        assert_true((bits & 6) == 6 || counts[1][3] == 0); /* LOCAL_FIRST leaves this node only when all here rest */
+    }
 }
 
 static void members_list_own_first_and_nodes_together(void **state)
@@ -742,6 +772,7 @@ int main(void)
         FACT(pick_of_an_empty_group_is_nobody),
         FACT(random_picks_follow_the_weights),
         FACT(local_first_takes_others_only_without_own),
+        FACT(resting_member_is_picked_only_when_all_rest),
         FACT(round_robin_gives_each_its_turns),
         FACT(members_list_own_first_and_nodes_together),
         FACT(visit_tells_all_and_local_members),
