@@ -15,6 +15,7 @@
 #include "cluster/root.h"
 #include "cluster/transport_zmq.h"
 #include "cluster/types_actor.h"
+#include "codec/keyring_file.h"
 
 #define DEFAULT_BIND "tcp://127.0.0.1:7400"
 #define LEAVE_NS UINT64_C(3000000000)
@@ -27,7 +28,7 @@ struct joining {
     size_t why_size;
     const char *endpoint;              /* wanted */
     char bound[THSI_SEED_SIZE + 8];    /* got */
-    struct thsi_cluster_key key;
+    struct thsi_keyring keys;
     struct thsi_seeds seeds;
     struct thsi_driver_options driver;
 };
@@ -89,7 +90,7 @@ static enum ths_err take_key(struct joining *joining)
     enum ths_err err;
 
     if (is_given(joining->options->key_file)) {
-        err = thsi_cluster_key_load(&joining->key, joining->options->key_file, why, sizeof why);
+        err = thsi_keyring_load(&joining->keys, joining->options->key_file, why, sizeof why);
         return err == THS_OK ? THS_OK : refuse(joining, err, "%s", why);
     }
     host_of(joining->endpoint, host, sizeof host);
@@ -99,8 +100,19 @@ static enum ths_err take_key(struct joining *joining)
                       "join; make one with `thiasos key new FILE` and give it to every node (--key-file FILE, "
                       "THIASOS_KEY_FILE)",
                       joining->endpoint);
-    thsi_cluster_key_none(&joining->key);
+    thsi_keyring_none(&joining->keys);
     return THS_OK;
+}
+
+static struct thsi_session_limits rekey_limits(const struct ths_cluster_options *options)
+{
+    struct thsi_session_limits limits = THSI_SESSION_LIMITS_DEFAULT;
+
+    if (options->rekey_ms > 0)
+        limits.age_ns = (uint64_t)options->rekey_ms * 1000000;
+    if (options->rekey_mib > 0)
+        limits.bytes = (uint64_t)options->rekey_mib << 20;
+    return limits;
 }
 
 /* Copy a text of the identity. */
@@ -211,6 +223,7 @@ static void destroy(struct thsi_cluster *cluster, bool with_transport)
     runtime->stopping = runtime->stopped = NULL;
     runtime->cluster = NULL;
     thsi_driver_destroy(cluster->driver, with_transport);
+    (void)runtime->env->memory(runtime->env, cluster->key_file, 0);
     (void)runtime->env->memory(runtime->env, cluster, 0);
 }
 
@@ -236,10 +249,23 @@ static enum ths_err start_control(struct joining *joining, struct thsi_cluster *
     return err == THS_OK ? THS_OK : refuse(joining, err, "%s", why);
 }
 
+/* NULL with *@ok true: there is none. */
+static char *copy_path(struct ths_env *env, const char *path, bool *ok)
+{
+    size_t size = is_given(path) ? strlen(path) + 1 : 0;
+    char *copy = size > 0 ? env->memory(env, NULL, size) : NULL;
+
+    if (copy)
+        memcpy(copy, path, size);
+    *ok = copy || size == 0;
+    return copy;
+}
+
 static enum ths_err start(struct joining *joining, struct thsi_transport *transport)
 {
     struct thsi_runtime *runtime = joining->runtime;
     struct thsi_cluster *cluster = runtime->env->memory(runtime->env, NULL, sizeof *cluster);
+    bool copied;
     enum ths_err err;
 
     if (!cluster)
@@ -247,8 +273,10 @@ static enum ths_err start(struct joining *joining, struct thsi_transport *transp
     memset(cluster, 0, sizeof *cluster);
     cluster->runtime = runtime;
     (void)snprintf(cluster->endpoint, sizeof cluster->endpoint, "%s", joining->bound);
-    cluster->driver = thsi_driver_create(runtime, transport, &joining->driver);
+    cluster->key_file = copy_path(runtime->env, joining->options->key_file, &copied);
+    cluster->driver = copied ? thsi_driver_create(runtime, transport, &joining->driver) : NULL;
     if (!cluster->driver) {
+        (void)runtime->env->memory(runtime->env, cluster->key_file, 0);
         (void)runtime->env->memory(runtime->env, cluster, 0);
         return THS_NOMEM;
     }
@@ -287,7 +315,8 @@ static enum ths_err join(struct joining *joining, struct thsi_transport *transpo
     driver->self.uid = joining->runtime->uid;
     driver->self.boot = draw_boot(joining->runtime->env);
     driver->cluster = is_given(options->cluster) ? options->cluster : "thiasos";
-    driver->key = &joining->key;
+    driver->keys = &joining->keys;
+    driver->rekey = rekey_limits(options);
     driver->seeds = &joining->seeds;
     driver->heartbeat_ms = options->heartbeat_ms;
     driver->suspect_ms = options->suspect_ms;
@@ -319,7 +348,7 @@ enum ths_err thsi_cluster_join_on(struct ths_node *node, const struct ths_cluste
     if (sodium_init() < 0)
         return refuse(&joining, THS_IO, "libsodium could not be initialised; check the system's random source");
     err = join(&joining, transport);
-    thsi_cluster_key_wipe(&joining.key);
+    thsi_keyring_wipe(&joining.keys);
     return err;
 }
 

@@ -64,14 +64,16 @@ static bool take_orders(struct thsi_driver *driver)
 {
     const struct thsi_membership_event leave = { .type = THSI_MEMBERSHIP_LEAVE };
     uint32_t orders = atomic_load_explicit(&driver->orders, memory_order_relaxed) &
-                      (THSI_ORDER_LEAVE | THSI_ORDER_DROP);
+                      (THSI_ORDER_LEAVE | THSI_ORDER_DROP | THSI_ORDER_KEYS);
 
     if (orders == 0)
         return false;
     (void)atomic_fetch_and(&driver->orders, ~orders);
+    if (orders & THSI_ORDER_KEYS)
+        thsi_driver_take_keys(driver);
     if (orders & THSI_ORDER_DROP) {
         leave_all(driver);
-    } else if (thsi_driver_phase_now(driver) == THSI_DRIVER_RUNNING) {
+    } else if ((orders & THSI_ORDER_LEAVE) && thsi_driver_phase_now(driver) == THSI_DRIVER_RUNNING) {
         enum ths_err err;
         thsi_driver_enter(driver, THSI_DRIVER_LEAVING);
         err = thsi_driver_step_membership(driver, &leave);
@@ -159,12 +161,16 @@ static uint64_t take_time(struct thsi_driver *driver)
         thsi_driver_check_handshakes(driver);
     if (driver->now_ns >= driver->expire_due_ns)
         driver->expire_due_ns = thsi_remote_expire(driver->remote, driver->now_ns);
+    if (driver->now_ns >= driver->keys_due_ns)
+        thsi_driver_check_keys(driver);
     (void)thsi_driver_run_events(driver);
     due_ns = thsi_driver_members_deadline(driver);
     if (driver->ack_due_ns < due_ns)
         due_ns = driver->ack_due_ns;
     if (driver->shake_due_ns < due_ns)
         due_ns = driver->shake_due_ns;
+    if (driver->keys_due_ns < due_ns)
+        due_ns = driver->keys_due_ns;
     return driver->expire_due_ns < due_ns ? driver->expire_due_ns : due_ns;
 }
 
@@ -234,6 +240,7 @@ static bool create_cores(struct thsi_driver *driver, const struct thsi_driver_op
 static bool create_parts(struct thsi_driver *driver)
 {
     const struct thsi_remote_hooks hooks = { .wake = wake, .gossip = thsi_driver_gossip, .bye = thsi_driver_bye,
+                                             .keys = thsi_driver_keys_record,
                                              .arg = driver };
 
     driver->frames = thsi_frames_create(driver->runtime->env, frames_back, driver);
@@ -256,7 +263,8 @@ static void free_all(struct thsi_driver *driver)
     if (driver->frames)
         thsi_frames_close(driver->frames);
     thsi_watchers_fini(&driver->watchers);
-    thsi_cluster_key_wipe(&driver->key);
+    thsi_keyring_wipe(&driver->keys);
+    thsi_keyring_wipe(&driver->keys_next);
     (void)pthread_mutex_destroy(&driver->mutex);
     (void)pthread_mutex_destroy(&driver->turn);
     (void)env->memory(env, driver->links, 0);
@@ -277,17 +285,19 @@ struct thsi_driver *thsi_driver_create(struct thsi_runtime *runtime, struct thsi
     driver->task = (struct thsi_task){ .name = "ths-network", .main = thsi_driver_run, .step = thsi_driver_step, .cpu = -1 };
     driver->runtime = runtime;
     driver->transport = transport;
-    driver->key = *options->key;
+    driver->keys = *options->keys;
+    driver->fingerprints = thsi_handover_fingerprints(&driver->keys);
+    driver->rekey = options->rekey;
     driver->bury_exits = options->bury_exits;
     driver->self = options->self;
     driver->seeds = *options->seeds;
     driver->now_ns = env->now_ns(env);
-    driver->ack_due_ns = driver->shake_due_ns = driver->expire_due_ns = UINT64_MAX;
+    driver->ack_due_ns = driver->shake_due_ns = driver->expire_due_ns = driver->keys_due_ns = UINT64_MAX;
     (void)snprintf(driver->cluster, sizeof driver->cluster, "%s", options->cluster);
     (void)pthread_mutex_init(&driver->mutex, NULL);
     thsi_driver_turn_init(driver);
     thsi_watchers_init(&driver->watchers, runtime);
-    thsi_cluster_key_node_id(&driver->key, driver->self.name, driver->self.id);
+    thsi_cluster_node_id(driver->cluster, driver->self.name, driver->self.id);
     if (create_parts(driver) && create_cores(driver, options))
         return driver;
     free_all(driver);
@@ -312,23 +322,41 @@ enum ths_err thsi_driver_start(struct thsi_driver *driver)
     return err;
 }
 
-bool thsi_driver_await(struct thsi_driver *driver, enum thsi_driver_phase phase, uint64_t timeout_ns)
+/* Wait until @word, which only rises, is @least or more. */
+static bool await(struct thsi_driver *driver, _Atomic uint32_t *word, uint32_t least, uint64_t timeout_ns)
 {
     struct ths_env *env = driver->runtime->env;
     struct thsi_exec *exec = driver->runtime->exec;
     uint64_t now_ns = env->now_ns(env), until_ns = now_ns + timeout_ns;
     uint32_t seen;
 
-    while ((seen = atomic_load_explicit(&driver->phase, memory_order_acquire)) < (uint32_t)phase) {
+    while ((seen = atomic_load_explicit(word, memory_order_acquire)) < least) {
         now_ns = env->now_ns(env);
         if (now_ns >= until_ns)
             return false;
         if (exec->drive)
             exec->drive(exec);
         else
-            exec->park(exec, &driver->phase, seen, now_ns, until_ns);
+            exec->park(exec, word, seen, now_ns, until_ns);
     }
     return true;
+}
+
+bool thsi_driver_await(struct thsi_driver *driver, enum thsi_driver_phase phase, uint64_t timeout_ns)
+{
+    return await(driver, &driver->phase, (uint32_t)phase, timeout_ns);
+}
+
+bool thsi_driver_change_keys(struct thsi_driver *driver, const struct thsi_keyring *keys, uint64_t timeout_ns)
+{
+    uint32_t number;
+
+    (void)pthread_mutex_lock(&driver->mutex);
+    driver->keys_next = *keys;
+    number = ++driver->keys_given;
+    (void)pthread_mutex_unlock(&driver->mutex);
+    thsi_driver_order(driver, THSI_ORDER_KEYS);
+    return await(driver, &driver->keys_taken, number, timeout_ns);
 }
 
 void thsi_driver_destroy(struct thsi_driver *driver, bool with_transport)

@@ -28,12 +28,14 @@
  *   driver_send.c       frames out, acknowledgements
  *   driver_receive.c    bytes in: frames to records, gossip to the cores
  *   driver_members.c    membership's updates: packets, dials, burials, seeds
+ *   driver_keys.c       a changed keyring, and the links' way to it
  *   watchers.c          actors that are told of changes */
 
 #ifndef THSI_CLUSTER_DRIVER_H
 #define THSI_CLUSTER_DRIVER_H
 
 #include "cluster/groups.h"
+#include "cluster/handover.h"
 #include "cluster/link.h"
 #include "cluster/membership.h"
 #include "cluster/remote.h"
@@ -69,6 +71,9 @@ struct thsi_driver_link {
     struct thsi_peer *peer;     /* UP */
     struct thsi_outframe *stuck; /* sealed; the transport had no room for it */
     unsigned in_flight;         /* frames of its outbox with the transport */
+    struct thsi_handover handover; /* UP */
+    bool untended;              /* the handover is to be looked at, once nothing is stuck and the frame at hand is done with */
+    bool moving;                /* not sealed with the primary key both ways */
     bool holds;                 /* its peer was taken from the list of dirty ones, and is not given back yet */
     bool waiting;               /* something is to be sent that could not be yet */
     bool drain;                 /* what was sent last should still go out when the link is closed */
@@ -76,7 +81,7 @@ struct thsi_driver_link {
 };
 
 /* What other threads want of the driver. */
-enum { THSI_ORDER_LEAVE = 1u, THSI_ORDER_STOP = 2u, THSI_ORDER_DROP = 4u };
+enum { THSI_ORDER_LEAVE = 1u, THSI_ORDER_STOP = 2u, THSI_ORDER_DROP = 4u, THSI_ORDER_KEYS = 8u };
 
 enum thsi_driver_phase {
     THSI_DRIVER_RUNNING,
@@ -88,7 +93,8 @@ enum thsi_driver_phase {
 struct thsi_driver_options {
     struct thsi_identity self;           /* id and version are filled in */
     const char *cluster;                 /* copied */
-    const struct thsi_cluster_key *key;  /* copied */
+    const struct thsi_keyring *keys;     /* copied */
+    struct thsi_session_limits rekey;
     const struct thsi_seeds *seeds;      /* copied */
     unsigned heartbeat_ms, suspect_ms, bury_ms;
     bool bury_exits;
@@ -106,7 +112,7 @@ struct thsi_driver {
     struct thsi_frames *frames;
     struct thsi_remote *remote;
     struct thsi_resolver *resolver;
-    struct thsi_cluster_key key;
+    struct thsi_session_limits rekey;
     char cluster[256];
     bool bury_exits;
 
@@ -115,6 +121,8 @@ struct thsi_driver {
     _Atomic uint32_t orders;
     _Atomic uint32_t frames_back;
     _Atomic uint32_t phase;              /* enum thsi_driver_phase; parked on */
+    _Atomic uint32_t keys_taken;         /* how many keyrings were taken up; parked on */
+    _Atomic uint32_t keys_moving;        /* links that are not sealed with the primary key both ways */
     struct thsi_poller poller;           /* what workers do for it */
     pthread_mutex_t turn;                /* over all that is the driver's own */
     _Atomic uint32_t held;               /* the thread has it */
@@ -125,13 +133,17 @@ struct thsi_driver {
     _Atomic uint32_t guard_asleep;       /* the thread sleeps until guard_word rises */
     _Atomic uint64_t closed_for[32];     /* links closed, by enum ths_err; for statistics and tests */
 
-    pthread_mutex_t mutex;               /* over the cores and the watchers */
+    pthread_mutex_t mutex;               /* over the cores, the watchers and the keyring to come */
     struct thsi_membership *membership;
     struct thsi_groups *groups;
     struct thsi_watchers watchers;
     uint64_t members_version;
+    struct thsi_keyring keys_next;       /* to be taken up; none: count is 0 */
+    uint32_t keys_given;                 /* how many were */
 
     /* The driver's own. */
+    struct thsi_keyring keys;            /* lent to the links */
+    struct thsi_fingerprints fingerprints; /* of keys */
     struct thsi_identity self;           /* as membership knows it; lent to the links */
     struct thsi_seeds seeds;
     uint64_t seeds_note_ns;              /* when to complain of seeds again */
@@ -142,7 +154,7 @@ struct thsi_driver {
     unsigned unverified;                 /* links dialed by others and not verified */
     unsigned seed_dials;
     unsigned waiting;                    /* links that wait */
-    uint64_t ack_due_ns, shake_due_ns, expire_due_ns; /* not later than the earliest of each */
+    uint64_t ack_due_ns, shake_due_ns, expire_due_ns, keys_due_ns; /* not later than the earliest of each */
     struct thsi_membership_event *events; /* for the membership, once the present step is done with */
     size_t events_count, events_cap;
     struct thsi_driver_packet *packets;  /* membership's, of the frame at hand */
@@ -168,6 +180,10 @@ void thsi_driver_order(struct thsi_driver *driver, uint32_t order);
 
 /* Wait until @phase is reached or @timeout_ns passed. Thread: any but the driver's and a worker. */
 bool thsi_driver_await(struct thsi_driver *driver, enum thsi_driver_phase phase, uint64_t timeout_ns);
+
+/* Have it take up @keys (copied) and go over to the primary one on all links, and wait until it has begun, at most
+ * @timeout_ns. False: it has not. Thread: any but the driver's and a worker. */
+bool thsi_driver_change_keys(struct thsi_driver *driver, const struct thsi_keyring *keys, uint64_t timeout_ns);
 
 /* Stop the tasks, close all links without a word, free all, the transport only if @with_transport. Not before nobody
  * calls the router any more. */
@@ -242,6 +258,18 @@ void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char 
 void thsi_driver_data(struct thsi_driver *driver, thsi_link id, const uint8_t *data, size_t len);
 void thsi_driver_gossip(void *arg, struct thsi_peer *peer, const uint8_t *packet, size_t len);
 void thsi_driver_bye(void *arg, struct thsi_peer *peer);
+
+/* driver_keys.c */
+/* The link is up: its handover begins. May close it. */
+void thsi_driver_begin_keys(struct thsi_driver *driver, struct thsi_driver_link *link);
+/* Do what the link's handover wants. May close it. */
+void thsi_driver_tend_keys(struct thsi_driver *driver, struct thsi_driver_link *link);
+/* Tend all links, which may be due to be closed. */
+void thsi_driver_check_keys(struct thsi_driver *driver);
+/* Take up the keyring that was given. */
+void thsi_driver_take_keys(struct thsi_driver *driver);
+/* A record KEYS or KEY. Errors: MALFORMED, BAD_KEY: close the link. */
+enum ths_err thsi_driver_keys_record(void *arg, struct thsi_peer *peer, const struct thsi_envelope *record);
 
 /* driver_members.c */
 /* Step the membership and carry out what it wants. */

@@ -47,7 +47,7 @@ void thsi_driver_asked(struct thsi_driver *driver, struct thsi_driver_link *link
         return;
     }
     env->random(env, random, sizeof random);
-    err = thsi_link_accept(&link->core, random);
+    err = thsi_link_accept(&link->core, driver->now_ns, random);
     sodium_memzero(random, sizeof random);
     if (err != THS_OK || !thsi_driver_send_out(driver, link))
         thsi_driver_end(driver, link, true);
@@ -179,6 +179,9 @@ static bool go_up(struct thsi_driver *driver, struct thsi_driver_link *link)
             thsi_driver_close(driver, link, THSI_END_LOCAL, true);
         return false;
     }
+    if (!thsi_driver_find(driver, id))
+        return false;
+    thsi_driver_begin_keys(driver, link);
     if (!thsi_driver_find(driver, id))
         return false;
     /* What waited for the link is sent like everything else: through the list of dirty peers. */

@@ -77,6 +77,7 @@ static void release(struct thsi_driver *driver, struct thsi_driver_link *link)
     driver->unverified -= is_unverified_stranger(link);
     driver->seed_dials -= link->dialed && !link->asked_for && link->stage != THSI_STAGE_UP;
     driver->waiting -= link->waiting;
+    (void)atomic_fetch_sub_explicit(&driver->keys_moving, link->moving, memory_order_relaxed);
     thsi_frames_put(driver->frames, link->stuck);
     if (link->stage != THSI_STAGE_DIALING)
         thsi_link_fini(&link->core);
@@ -155,7 +156,8 @@ static const char *reason_text(const struct thsi_driver_link *link, enum ths_err
     case THS_TOO_BIG:
         return stranger ? "what it sent is not the protocol of thiasos" : "a frame does not follow its format";
     case THS_BAD_KEY:
-        return "it holds another cluster key; give all nodes the same key file";
+        return stranger ? "it holds another cluster key; give all nodes the same key file"
+                        : "no cluster key is left that both nodes hold; install one on both";
     case THS_BAD_VERSION:
         return "it speaks no protocol version of this node; update the older one";
     case THS_REFUSED:
@@ -234,6 +236,15 @@ void thsi_driver_check_handshakes(struct thsi_driver *driver)
 
 /* ---- Beginnings ------------------------------------------------------------------------- */
 
+static enum ths_err init_core(struct thsi_driver *driver, struct thsi_driver_link *link)
+{
+    enum ths_err err = thsi_link_init(&link->core, driver->runtime->env, link->dialed, &driver->keys, driver->cluster,
+                                      &driver->self);
+
+    link->core.limits = driver->rekey;
+    return err;
+}
+
 /* Strangers have a fixed number of places; who comes last is believed to be less likely to be stuck. */
 static void close_oldest_stranger(struct thsi_driver *driver)
 {
@@ -267,8 +278,7 @@ void thsi_driver_accepted(struct thsi_driver *driver, thsi_link id, const char *
     }
     link->stage = THSI_STAGE_HELLO;
     driver->unverified++;
-    if (thsi_link_init(&link->core, driver->runtime->env, false, &driver->key, driver->cluster, &driver->self) !=
-        THS_OK)
+    if (init_core(driver, link) != THS_OK)
         thsi_driver_end(driver, link, true);
 }
 
@@ -301,7 +311,7 @@ void thsi_driver_dialed(struct thsi_driver *driver, struct thsi_driver_link *lin
     enum ths_err err;
 
     link->stage = THSI_STAGE_HELLO;
-    err = thsi_link_init(&link->core, env, true, &driver->key, driver->cluster, &driver->self);
+    err = init_core(driver, link);
     env->random(env, random, sizeof random);
     if (err == THS_OK)
         err = thsi_link_start(&link->core, random);

@@ -106,6 +106,9 @@ static void take_frame(struct thsi_driver *driver, struct thsi_driver_link *link
         return;
     }
     give_packets(driver, id, uid);
+    link = thsi_driver_find(driver, id);
+    if (link && link->untended)
+        thsi_driver_tend_keys(driver, link);
 }
 
 static void take_news(struct thsi_driver *driver, struct thsi_driver_link *link, const struct thsi_link_news *news)

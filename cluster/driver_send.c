@@ -119,6 +119,8 @@ void thsi_driver_flush(struct thsi_driver *driver, struct thsi_driver_link *link
     waits = link->holds || link->stuck;
     driver->waiting = driver->waiting - link->waiting + waits;
     link->waiting = waits;
+    if (link->untended && !link->stuck)
+        thsi_driver_tend_keys(driver, link);
 }
 
 void thsi_driver_flush_waiting(struct thsi_driver *driver)

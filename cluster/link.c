@@ -8,15 +8,16 @@
 #include "cluster/outbox.h"
 
 enum ths_err thsi_link_init(struct thsi_link_core *core, struct ths_env *env, bool initiator,
-                            const struct thsi_cluster_key *key, const char *cluster, const struct thsi_identity *self)
+                            const struct thsi_keyring *keys, const char *cluster, const struct thsi_identity *self)
 {
-    const struct thsi_handshake_config config = { .initiator = initiator, .key = key, .cluster = cluster,
+    const struct thsi_handshake_config config = { .initiator = initiator, .keys = keys, .cluster = cluster,
                                                   .self = self };
 
     memset(core, 0, sizeof *core);
     core->env = env;
     core->initiator = initiator;
     core->ack_due_ns = UINT64_MAX;
+    core->limits = (struct thsi_session_limits)THSI_SESSION_LIMITS_DEFAULT;
     thsi_framer_init(&core->framer, env);
     return thsi_handshake_init(&core->handshake, &config);
 }
@@ -37,26 +38,26 @@ enum ths_err thsi_link_start(struct thsi_link_core *core, const uint8_t *random)
 }
 
 /* The handshake is done: its keys become the session's. */
-static enum ths_err begin_session(struct thsi_link_core *core)
+static enum ths_err begin_session(struct thsi_link_core *core, uint64_t now_ns)
 {
     struct thsi_noise_keys keys;
     enum ths_err err = thsi_handshake_finish(&core->handshake, &keys);
 
     if (err != THS_OK)
         return err;
-    thsi_session_init(&core->session, &keys);
+    thsi_session_init(&core->session, &keys, &core->limits, now_ns);
     sodium_memzero(&keys, sizeof keys);
     core->has_session = true;
     return THS_OK;
 }
 
-enum ths_err thsi_link_accept(struct thsi_link_core *core, const uint8_t *random)
+enum ths_err thsi_link_accept(struct thsi_link_core *core, uint64_t now_ns, const uint8_t *random)
 {
     enum ths_err err = thsi_handshake_accept(&core->handshake, random + THSI_LINK_NONCE_SIZE, core->out,
                                              sizeof core->out, &core->out_len);
 
     if (err == THS_OK)
-        err = begin_session(core);
+        err = begin_session(core, now_ns);
     if (err == THS_OK)
         thsi_framer_proof_due(&core->framer);
     return err;
@@ -71,13 +72,12 @@ void thsi_link_refuse(struct thsi_link_core *core, enum ths_err code, const char
 /* The dialing side knows its peer as soon as that has answered. */
 static enum ths_err begin_verified(struct thsi_link_core *core, uint64_t now_ns)
 {
-    enum ths_err err = begin_session(core);
+    enum ths_err err = begin_session(core, now_ns);
 
     if (err != THS_OK)
         return err;
     thsi_framer_verified(&core->framer);
     core->verified = true;
-    core->rekey_due_ns = now_ns + THSI_LINK_REKEY_NS;
     return THS_OK;
 }
 
@@ -131,7 +131,6 @@ static enum ths_err open_frame(struct thsi_link_core *core, uint64_t now_ns, con
     /* The first sealed frame of the side that dialed is its proof; it may carry something already. */
     thsi_framer_verified(&core->framer);
     core->verified = true;
-    core->rekey_due_ns = now_ns + THSI_LINK_REKEY_NS;
     core->pending = opened->payload_len > 0;
     news->kind = THSI_NEWS_VERIFIED;
     return THS_OK;
@@ -164,17 +163,9 @@ enum ths_err thsi_link_seal(struct thsi_link_core *core, uint64_t now_ns, uint8_
     enum ths_err err;
 
     assert(core->verified);
-    if (core->sealed_bytes >= THSI_LINK_REKEY_BYTES || now_ns >= core->rekey_due_ns) {
-        err = thsi_session_rekey(&core->session);
-        if (err != THS_OK)
-            return err;
-        core->sealed_bytes = 0;
-        core->rekey_due_ns = now_ns + THSI_LINK_REKEY_NS;
-    }
-    err = thsi_session_seal(&core->session, lane, thsi_session_received(&core->session), frame, payload_len);
+    err = thsi_session_seal(&core->session, now_ns, lane, thsi_session_received(&core->session), frame, payload_len);
     if (err != THS_OK)
         return err;
-    core->sealed_bytes += payload_len;
     core->ack_due_ns = UINT64_MAX;
     core->ack_bytes = 0;
     return THS_OK;

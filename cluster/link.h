@@ -25,10 +25,6 @@
 #define THSI_LINK_ACK_SIGNALS_NS UINT64_C(20000000)
 #define THSI_LINK_ACK_NODE_NS UINT64_C(500000000)
 
-/* The key of a direction is replaced after this much of either. */
-#define THSI_LINK_REKEY_BYTES (UINT64_C(1) << 30)
-#define THSI_LINK_REKEY_NS (UINT64_C(3600) * 1000000000)
-
 enum thsi_link_news_kind {
     THSI_NEWS_NONE,     /* all bytes are taken */
     THSI_NEWS_ASKED,    /* dialed side: core->handshake.peer is who it claims to be. Accept or refuse before the next
@@ -50,22 +46,21 @@ struct thsi_link_core {
     bool has_session;
     struct thsi_framer framer;
     struct thsi_handshake handshake; /* its peer stays readable for the link's life */
+    struct thsi_session_limits limits; /* the session's; may be changed until it begins */
     struct thsi_session session;
     uint64_t ack_due_ns;             /* when an acknowledgement must leave; UINT64_MAX: none is owed */
     size_t ack_bytes;                /* of payload, opened since the last one left */
-    uint64_t sealed_bytes;           /* since the key was new */
-    uint64_t rekey_due_ns;
     bool pending;                    /* a frame was opened by the call that said VERIFIED: the next feed gives it */
     struct thsi_session_frame pending_frame;
     size_t out_len;                  /* bytes to send now; the caller sends them and sets 0 */
     uint8_t out[THSI_HANDSHAKE_FRAME_MAX];
 };
 
-/* Begin. Borrows @env for the link's life, @key and @cluster for the call, @self until the link is verified or ended.
+/* Begin. Borrows @env for the link's life, the others until the link is verified or ended.
  * Errors: INVALID (@self is not fit to be sent). */
 THS_MUST_CHECK
 enum ths_err thsi_link_init(struct thsi_link_core *core, struct ths_env *env, bool initiator,
-                            const struct thsi_cluster_key *key, const char *cluster, const struct thsi_identity *self);
+                            const struct thsi_keyring *keys, const char *cluster, const struct thsi_identity *self);
 
 /* Wipe the secrets, release memory. May be called twice. */
 void thsi_link_fini(struct thsi_link_core *core);
@@ -75,7 +70,7 @@ THS_MUST_CHECK enum ths_err thsi_link_start(struct thsi_link_core *core, const u
 
 /* Dialed side, after ASKED: go on, or not. Both leave in out what is to be sent; after refuse the link is to be closed.
  * @random as above; only its last THSI_KEY_SIZE bytes are used. */
-THS_MUST_CHECK enum ths_err thsi_link_accept(struct thsi_link_core *core, const uint8_t *random);
+THS_MUST_CHECK enum ths_err thsi_link_accept(struct thsi_link_core *core, uint64_t now_ns, const uint8_t *random);
 void thsi_link_refuse(struct thsi_link_core *core, enum ths_err code, const char *text);
 
 /* Take bytes of the stream, moving @data and @len behind what was taken, up to the next news. Call until NONE.

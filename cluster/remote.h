@@ -75,6 +75,7 @@ struct thsi_remote_hooks {
     void (*wake)(void *arg);         /* some peer became dirty; any thread */
     void (*gossip)(void *arg, struct thsi_peer *peer, const uint8_t *packet, size_t len);
     void (*bye)(void *arg, struct thsi_peer *peer);
+    enum ths_err (*keys)(void *arg, struct thsi_peer *peer, const struct thsi_envelope *record); /* KEYS or KEY */
     void *arg;
 };
 

@@ -394,6 +394,9 @@ static enum ths_err receive_record(struct receiving *at)
     case THSI_RECORD_BYE:
         hooks->bye(hooks->arg, at->peer);
         return THS_OK;
+    case THSI_RECORD_KEYS:
+    case THSI_RECORD_KEY:
+        return hooks->keys(hooks->arg, at->peer, &at->envelope);
     default:
         return thsi_envelope_is_control(at->envelope.kind) ? receive_control(at) : receive_signal(at);
     }

@@ -12,6 +12,7 @@ struct thsi_cluster {
     struct thsi_driver *driver;
     struct thsi_control *control; /* NULL: no socket */
     char endpoint[THSI_SEED_SIZE + 8];
+    char *key_file;               /* NULL: none */
 };
 
 /* The cluster half of @node, or NULL. Lends until the node stops. Thread: any. */

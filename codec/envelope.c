@@ -169,6 +169,13 @@ static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struc
         begin(envelope, 2, packer);
         thsi_pack_bin(packer, envelope->bytes, envelope->bytes_len);
         return THS_OK;
+    case THSI_RECORD_KEYS:
+    case THSI_RECORD_KEY:
+        if (envelope->bytes_len > THSI_FINGERPRINTS_MAX)
+            return THS_TOO_BIG;
+        begin(envelope, 2, packer);
+        thsi_pack_bin(packer, envelope->bytes, envelope->bytes_len);
+        return THS_OK;
     case THSI_RECORD_BYE:
         begin(envelope, 2, packer);
         thsi_pack_u64(packer, envelope->err);
@@ -343,6 +350,12 @@ static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpac
     case THSI_RECORD_GOSSIP:
         envelope->bytes = has_field(envelope) ? thsi_unpack_bin(unpacker, THSI_GOSSIP_MAX, &envelope->bytes_len)
                                               : NULL;
+        break;
+    case THSI_RECORD_KEYS:
+    case THSI_RECORD_KEY:
+        envelope->bytes = has_field(envelope)
+                              ? thsi_unpack_bin(unpacker, THSI_FINGERPRINTS_MAX, &envelope->bytes_len)
+                              : NULL;
         break;
     case THSI_RECORD_BYE:
         envelope->err = take_u32(envelope, unpacker);

@@ -43,13 +43,16 @@ enum thsi_record_kind {
     THSI_RECORD_TYPE_REFUSED = 33, /* the other side does not know it so */
     THSI_RECORD_GROUP_TELL = 34,   /* one body for several actors */
     THSI_RECORD_GOSSIP = 35,       /* a packet of membership or groups */
-    THSI_RECORD_BYE = 36           /* the link is about to be closed on purpose */
+    THSI_RECORD_BYE = 36,          /* the link is about to be closed on purpose */
+    THSI_RECORD_KEYS = 37,         /* fingerprints of the cluster keys that the sender holds */
+    THSI_RECORD_KEY = 38           /* fingerprint of the one that goes into the key of the next frame */
 };
 
 #define THSI_ENVELOPE_TEXT_MAX 127u      /* bytes of a reason's text or a name */
 #define THSI_ENVELOPE_TYPE_NAME_MAX 255u
 #define THSI_GROUP_TELL_MAX 4096u        /* receivers of one record */
 #define THSI_GOSSIP_MAX 61440u           /* bytes of one packet */
+#define THSI_FINGERPRINTS_MAX 24u        /* bytes of a KEYS or KEY */
 #define THSI_REMAINING_NONE UINT64_MAX   /* no deadline */
 
 /* One actor of a node that both sides know. Generation 0: nobody, or the node itself. */
@@ -79,7 +82,7 @@ struct thsi_envelope {
     const struct thsi_actor_id *receivers; /* packing GROUP_TELL */
     uint32_t receivers_count;
     struct thsi_unpacker receivers_at;     /* unpacked GROUP_TELL: thsi_envelope_next_receiver */
-    const uint8_t *bytes;          /* GOSSIP */
+    const uint8_t *bytes;          /* GOSSIP, KEYS, KEY */
     uint32_t bytes_len;
     uint32_t fields_left;          /* unpacking: elements behind the head, the body among them */
 };

@@ -142,7 +142,7 @@ static enum ths_err read_identity(struct thsi_handshake *handshake, const uint8_
     err = unpack_identity(&identity, payload, payload_len);
     if (err != THS_OK)
         return err;
-    thsi_cluster_key_node_id(&handshake->key, identity.name, id);
+    thsi_cluster_node_id(handshake->cluster, identity.name, id);
     if (sodium_memcmp(id, identity.id, sizeof id) != 0)
         return THS_FORGED;
     handshake->peer = identity;
@@ -154,7 +154,8 @@ static enum ths_err read_identity(struct thsi_handshake *handshake, const uint8_
 static void wipe(struct thsi_handshake *handshake, enum thsi_handshake_state state)
 {
     thsi_noise_fini(&handshake->noise);
-    thsi_cluster_key_wipe(&handshake->key);
+    handshake->keys = NULL;
+    handshake->cluster = NULL;
     handshake->self = NULL;
     handshake->state = state;
 }
@@ -175,10 +176,9 @@ enum ths_err thsi_handshake_init(struct thsi_handshake *handshake, const struct 
         return fail(handshake, THS_INVALID);
     handshake->state = config->initiator ? THSI_HANDSHAKE_IDLE : THSI_HANDSHAKE_WAITING;
     handshake->self = config->self;
-    handshake->key = *config->key;
-    thsi_cluster_key_id(config->key, handshake->key_id);
-    thsi_cluster_key_cluster_hash(config->key, config->cluster, handshake->cluster_hash);
-    thsi_cluster_key_node_id(config->key, config->self->name, handshake->self_id);
+    handshake->keys = config->keys;
+    handshake->cluster = config->cluster;
+    thsi_cluster_node_id(config->cluster, config->self->name, handshake->self_id);
     return THS_OK;
 }
 
@@ -208,15 +208,17 @@ static void put_prefix(uint8_t *frame, enum thsi_frame_type type, size_t frame_l
     thsi_put_u32(frame + MAGIC_AT, THSI_WIRE_MAGIC);
 }
 
-/* Begin Noise over the clear part of HELLO1, which both sides have at hand now. */
-static enum ths_err begin_noise(struct thsi_handshake *handshake, const uint8_t *clear)
+/* Begin Noise with @key over the clear part of HELLO1, which both sides have at hand now. */
+static enum ths_err begin_noise(struct thsi_handshake *handshake, const struct thsi_cluster_key *key,
+                                const uint8_t *clear)
 {
     struct thsi_noise_config config = { .pattern = THSI_NOISE_NNPSK0, .initiator = handshake->initiator,
                                         .prologue = clear, .prologue_len = HELLO1_CLEAR_SIZE };
     uint8_t psk[1][THSI_KEY_SIZE];
     enum ths_err err;
 
-    thsi_cluster_key_psk(&handshake->key, psk[0]);
+    thsi_cluster_key_fingerprint(key, handshake->fingerprint);
+    thsi_cluster_key_psk(key, psk[0]);
     config.psks = (const uint8_t(*)[THSI_KEY_SIZE])psk;
     err = thsi_noise_init(&handshake->noise, &config);
     sodium_memzero(psk, sizeof psk);
@@ -226,12 +228,14 @@ static enum ths_err begin_noise(struct thsi_handshake *handshake, const uint8_t 
 enum ths_err thsi_handshake_start(struct thsi_handshake *handshake, const uint8_t *nonce,
                                   const uint8_t *ephemeral_secret, uint8_t *frame, size_t size, size_t *len)
 {
+    const struct thsi_cluster_key *key;
     uint8_t payload[IDENTITY_PACKED_MAX];
     size_t payload_len, message_len;
     enum ths_err err;
 
     if (handshake->state != THSI_HANDSHAKE_IDLE)
         return THS_INVALID;
+    key = &handshake->keys->keys[0];
     payload_len = pack_identity(handshake, handshake->version_max, payload);
     *len = HELLO1_CLEAR_SIZE + NOISE_OVERHEAD + payload_len;
     if (*len > size)
@@ -240,10 +244,10 @@ enum ths_err thsi_handshake_start(struct thsi_handshake *handshake, const uint8_
     put_prefix(frame, THSI_FRAME_HELLO1, *len);
     thsi_put_u16(frame + VERSION_MIN_AT, handshake->version_min);
     thsi_put_u16(frame + VERSION_MAX_AT, handshake->version_max);
-    memcpy(frame + KEY_ID_AT, handshake->key_id, THSI_KEY_ID_SIZE);
-    memcpy(frame + CLUSTER_HASH_AT, handshake->cluster_hash, THSI_CLUSTER_HASH_SIZE);
+    thsi_cluster_key_id(key, nonce, frame + KEY_ID_AT);
+    thsi_cluster_key_cluster_hash(key, handshake->cluster, nonce, frame + CLUSTER_HASH_AT);
     memcpy(frame + NONCE_AT, nonce, THSI_LINK_NONCE_SIZE);
-    err = begin_noise(handshake, frame);
+    err = begin_noise(handshake, key, frame);
     if (err == THS_OK)
         err = thsi_noise_write(&handshake->noise, ephemeral_secret, payload, payload_len, frame + HELLO1_CLEAR_SIZE,
                                size - HELLO1_CLEAR_SIZE, &message_len);
@@ -262,9 +266,25 @@ static uint16_t common_version(const struct thsi_handshake *handshake, uint16_t 
     return min <= max && highest >= min && highest >= handshake->version_min ? highest : 0;
 }
 
+/* The key that HELLO1 names, or NULL. */
+static const struct thsi_cluster_key *named_key(const struct thsi_keyring *keys, const uint8_t *frame)
+{
+    const struct thsi_cluster_key *named = NULL;
+    uint8_t id[THSI_KEY_ID_SIZE];
+
+    for (unsigned i = 0; i < keys->count; i++) {
+        thsi_cluster_key_id(&keys->keys[i], frame + NONCE_AT, id);
+        if (sodium_memcmp(frame + KEY_ID_AT, id, sizeof id) == 0)
+            named = &keys->keys[i];
+    }
+    return named;
+}
+
 /* Versions before keys before names: what is asked first decides which hint a stranger gets. */
 static enum ths_err receive_hello1(struct thsi_handshake *handshake, const uint8_t *frame, size_t frame_len)
 {
+    const struct thsi_cluster_key *key;
+    uint8_t cluster_hash[THSI_CLUSTER_HASH_SIZE];
     uint16_t version;
     enum ths_err err;
 
@@ -273,12 +293,14 @@ static enum ths_err receive_hello1(struct thsi_handshake *handshake, const uint8
     version = common_version(handshake, thsi_get_u16(frame + VERSION_MIN_AT), thsi_get_u16(frame + VERSION_MAX_AT));
     if (version == 0)
         return THS_BAD_VERSION;
-    if (sodium_memcmp(frame + KEY_ID_AT, handshake->key_id, THSI_KEY_ID_SIZE) != 0)
+    key = named_key(handshake->keys, frame);
+    if (!key)
         return THS_BAD_KEY;
-    if (sodium_memcmp(frame + CLUSTER_HASH_AT, handshake->cluster_hash, THSI_CLUSTER_HASH_SIZE) != 0)
+    thsi_cluster_key_cluster_hash(key, handshake->cluster, frame + NONCE_AT, cluster_hash);
+    if (sodium_memcmp(frame + CLUSTER_HASH_AT, cluster_hash, sizeof cluster_hash) != 0)
         return THS_REFUSED;
     memcpy(handshake->nonce, frame + NONCE_AT, THSI_LINK_NONCE_SIZE);
-    err = begin_noise(handshake, frame);
+    err = begin_noise(handshake, key, frame);
     if (err == THS_OK)
         err = read_identity(handshake, frame + HELLO1_CLEAR_SIZE, frame_len - HELLO1_CLEAR_SIZE);
     if (err != THS_OK)

@@ -10,7 +10,9 @@
  *     receive: REFUSED
  *
  * The clear part of HELLO1 (protocol versions, key id, cluster, link nonce) is the prologue of Noise, so neither side
- * can be shown another one; both identities travel sealed. protocol/handshake.md draws the bytes.
+ * can be shown another one; both identities travel sealed. The initiator uses its primary key; the responder compares
+ * the key id with each of its few keys and opens the message with the one that it names, or with none.
+ * protocol/handshake.md draws the bytes.
  *
  * What each side may believe, and when:
  * - The initiator, after receive answered OK: the peer holds the key and took part just now. It must send a sealed
@@ -53,7 +55,7 @@ struct thsi_identity {
     uint64_t boot;        /* larger than any earlier one of this id */
     uint64_t incarnation; /* of its membership */
     uint16_t version;     /* chosen by the responder for this link; in HELLO1 the initiator's highest */
-    uint8_t id[THSI_NODE_ID_SIZE]; /* thsi_cluster_key_node_id of name; checked by receive */
+    uint8_t id[THSI_NODE_ID_SIZE]; /* thsi_cluster_node_id of name; checked by receive */
     char name[THSI_NODE_NAME_SIZE];
     char address[THSI_IDENTITY_TEXT_MAX + 1]; /* "HOST:PORT" where it can be dialed, as it believes */
     char roles[THSI_IDENTITY_TEXT_MAX + 1];   /* "counter,web" */
@@ -69,9 +71,9 @@ struct thsi_refusal {
 
 struct thsi_handshake_config {
     bool initiator;
-    const struct thsi_cluster_key *key; /* borrowed by init, which copies it */
-    const char *cluster;                /* name of the cluster; borrowed by init */
-    const struct thsi_identity *self;   /* borrowed until finish or fini; id and version in it are ignored */
+    const struct thsi_keyring *keys;  /* borrowed until the first message is made or taken; it may change before that */
+    const char *cluster;              /* name of the cluster; borrowed until finish or fini */
+    const struct thsi_identity *self; /* borrowed until finish or fini; id and version in it are ignored */
     uint16_t version_min, version_max;  /* 0, 0: THSI_VERSION_MIN and _MAX */
 };
 
@@ -89,10 +91,10 @@ struct thsi_handshake {
     bool initiator;
     uint16_t version_min, version_max;
     const struct thsi_identity *self;
+    const struct thsi_keyring *keys;
+    const char *cluster;
     struct thsi_noise noise;
-    struct thsi_cluster_key key; /* until the peer's id is checked */
-    uint8_t key_id[THSI_KEY_ID_SIZE];
-    uint8_t cluster_hash[THSI_CLUSTER_HASH_SIZE];
+    uint8_t fingerprint[THSI_KEY_ID_SIZE]; /* of the key, once the first message was made or taken; stays readable */
     uint8_t nonce[THSI_LINK_NONCE_SIZE];
     uint8_t self_id[THSI_NODE_ID_SIZE];
     struct thsi_identity peer;      /* after receive answered OK; stays readable after finish and fini */
@@ -130,7 +132,7 @@ enum ths_err thsi_handshake_start(struct thsi_handshake *handshake, const uint8_
  * Errors, of the responder with the refusal that they deserve (thsi_handshake_deserves_refusal):
  *   THS_MALFORMED    another frame than is due, a wrong magic, or an identity that breaks its bounds: close
  *   THS_BAD_VERSION  no common protocol version
- *   THS_BAD_KEY      another cluster key
+ *   THS_BAD_KEY      a cluster key that is not on the keyring
  *   THS_REFUSED      responder: another cluster's name; initiator: the peer refused, see handshake->refusal
  *   THS_FORGED       altered, or made with another key under our key's id: close
  *   THS_INVALID      receive is not due */

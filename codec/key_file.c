@@ -70,10 +70,16 @@ static const char *complain(const struct thsi_key_kind *kind, const char *text, 
     return NULL;
 }
 
-/* Say that the file cannot be used. */
-static void refuse(const struct thsi_key_kind *kind, const char *path, const char *reason, char *why, size_t why_size)
+void thsi_key_file_refuse(const struct thsi_key_kind *kind, const char *path, enum ths_err err, const char *reason,
+                          char *why, size_t why_size)
 {
-    (void)snprintf(why, why_size, "cannot use the %s '%s': %s. %s", kind->what, path, reason, kind->remedy);
+    if (err == THS_REFUSED)
+        (void)snprintf(why, why_size,
+                       "cannot use the %s '%s': %s. If nobody has read it, say `chmod 0400 FILE`; otherwise make a new "
+                       "one with `%s`",
+                       kind->what, path, reason, kind->renew);
+    else
+        (void)snprintf(why, why_size, "cannot use the %s '%s': %s. %s", kind->what, path, reason, kind->remedy);
 }
 
 enum ths_err thsi_key_file_load(const struct thsi_key_kind *kind, uint8_t *secret, const char *path, char *why,
@@ -87,17 +93,12 @@ enum ths_err thsi_key_file_load(const struct thsi_key_kind *kind, uint8_t *secre
     assert(why_size > 0);
     why[0] = '\0';
     err = thsi_text_file_read(path, true, text, file_len(kind) + 1, &len, reason);
-    if (err == THS_REFUSED)
-        (void)snprintf(why, why_size,
-                       "cannot use the %s '%s': %s. If nobody has read it, say `chmod 0400 FILE`; otherwise make a new "
-                       "one with `%s`",
-                       kind->what, path, reason, kind->renew);
-    else if (err != THS_OK)
-        refuse(kind, path, err == THS_TOO_BIG ? "it is too long to be a key" : reason, why, why_size);
+    if (err != THS_OK)
+        thsi_key_file_refuse(kind, path, err, err == THS_TOO_BIG ? "it is too long to be a key" : reason, why, why_size);
     if (err == THS_OK) {
         complaint = complain(kind, text, len, secret);
         if (complaint)
-            refuse(kind, path, complaint, why, why_size);
+            thsi_key_file_refuse(kind, path, THS_BAD_KEY, complaint, why, why_size);
         err = complaint ? THS_BAD_KEY : THS_OK;
     }
     sodium_memzero(text, sizeof text);

@@ -48,4 +48,9 @@ THS_MUST_CHECK
 enum ths_err thsi_key_file_load(const struct thsi_key_kind *kind, uint8_t *secret, const char *path, char *why,
                                 size_t why_size);
 
+/* Say in @why why the key file of @kind at @path is refused: @err is what thsi_text_file_read answered, or BAD_KEY, with
+ * its @reason (borrowed). */
+void thsi_key_file_refuse(const struct thsi_key_kind *kind, const char *path, enum ths_err err, const char *reason,
+                          char *why, size_t why_size);
+
 #endif /* THSI_CODEC_KEY_FILE_H */

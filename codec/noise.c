@@ -7,9 +7,10 @@
 
 #include <sodium.h>
 
+#include "codec/aead.h"
+
 static_assert(crypto_scalarmult_BYTES == THSI_KEY_SIZE, "a shared point is a key");
 static_assert(crypto_auth_hmacsha256_BYTES == THSI_HASH_SIZE, "the HMAC is as long as the hash");
-static_assert(crypto_aead_chacha20poly1305_ietf_ABYTES == THSI_TAG_SIZE, "the tag on the wire is the cipher's");
 
 enum token { END, E, S, EE, ES, SE, SS, PSK };
 
@@ -97,14 +98,6 @@ static void mix_key_and_hash(struct thsi_noise *noise, const uint8_t *input)
     sodium_memzero(mixed, sizeof(mixed));
 }
 
-/* Four zero bytes and the counter, little endian (section 12.3). */
-static void fill_nonce(uint8_t *nonce, uint64_t counter)
-{
-    memset(nonce, 0, 4);
-    for (unsigned i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(counter >> (8 * i));
-}
-
 static size_t sealed_len(const struct thsi_noise *noise, size_t len)
 {
     return len + (size_t)(noise->has_key ? THSI_TAG_SIZE : 0);
@@ -113,27 +106,22 @@ static size_t sealed_len(const struct thsi_noise *noise, size_t len)
 /* @out may be @plain. Writes sealed_len bytes. */
 static void encrypt_and_hash(struct thsi_noise *noise, const uint8_t *plain, size_t len, uint8_t *out)
 {
-    uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+    const struct thsi_aead_clear hash = {noise->hash, sizeof(noise->hash)};
     size_t out_len = sealed_len(noise, len);
 
-    if (noise->has_key) {
-        fill_nonce(nonce, noise->nonce++);
-        crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, plain, len, noise->hash, sizeof(noise->hash), NULL, nonce,
-                                                  noise->key);
-    } else if (len > 0) {
+    if (noise->has_key)
+        thsi_aead_seal(noise->key, noise->nonce++, hash, plain, len, out);
+    else if (len > 0)
         memmove(out, plain, len);
-    }
     mix_hash(noise, out, out_len);
 }
 
 static enum ths_err decrypt_and_hash(struct thsi_noise *noise, const uint8_t *sealed, size_t len, uint8_t *out)
 {
-    uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+    const struct thsi_aead_clear hash = {noise->hash, sizeof(noise->hash)};
 
     if (noise->has_key) {
-        fill_nonce(nonce, noise->nonce++);
-        if (crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed, len, noise->hash, sizeof(noise->hash),
-                                                      nonce, noise->key) != 0)
+        if (len < THSI_TAG_SIZE || !thsi_aead_open(noise->key, noise->nonce++, hash, sealed, len - THSI_TAG_SIZE, out))
             return THS_FORGED;
     } else if (len > 0) {
         memcpy(out, sealed, len);

@@ -7,37 +7,57 @@
 
 #include <sodium.h>
 
-#define NONCE_SIZE crypto_aead_chacha20poly1305_ietf_NPUBBYTES
+#include "codec/aead.h"
 
-static_assert(crypto_aead_chacha20poly1305_ietf_KEYBYTES == THSI_KEY_SIZE, "a Noise key is a cipher key");
 static_assert(THSI_SEALED_OVERHEAD == 40, "protocol/session.md says forty bytes");
 
-/* As in the handshake: four zero bytes and the counter, little endian. UINT64_MAX is the nonce that makes new keys. */
-static void fill_nonce(uint8_t *nonce, uint64_t counter)
-{
-    memset(nonce, 0, 4);
-    for (unsigned i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(counter >> (8 * i));
-}
+/* ---- Keys that follow -------------------------------------------------------------------- */
 
 /* Noise's Rekey: the first 32 bytes of sealing 32 zero bytes under the reserved nonce. @next may be @key. */
 static void derive_next_key(const uint8_t *key, uint8_t *next)
 {
-    uint8_t zeros[THSI_KEY_SIZE] = {0};
-    uint8_t sealed[THSI_KEY_SIZE + THSI_TAG_SIZE];
-    uint8_t nonce[NONCE_SIZE];
+    uint8_t sealed[THSI_KEY_SIZE + THSI_TAG_SIZE] = {0};
 
-    fill_nonce(nonce, UINT64_MAX);
-    crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, zeros, sizeof(zeros), NULL, 0, NULL, nonce, key);
+    thsi_aead_seal(key, UINT64_MAX, (struct thsi_aead_clear){NULL, 0}, sealed, THSI_KEY_SIZE, sealed);
     memcpy(next, sealed, THSI_KEY_SIZE);
     sodium_memzero(sealed, sizeof(sealed));
 }
 
-void thsi_session_init(struct thsi_session *session, const struct thsi_noise_keys *keys)
+/* The key that would follow, as key of a hash (BLAKE2b) of a label, its NUL and the secret. @next may be @key. */
+static void derive_mixed_key(const uint8_t *key, const uint8_t *secret, uint8_t *next)
+{
+    static const char label[] = "thiasos session key";
+    uint8_t plain[THSI_KEY_SIZE];
+    crypto_generichash_state state;
+
+    derive_next_key(key, plain);
+    crypto_generichash_init(&state, plain, sizeof(plain), THSI_KEY_SIZE);
+    crypto_generichash_update(&state, (const uint8_t *)label, sizeof(label));
+    crypto_generichash_update(&state, secret, THSI_KEY_SIZE);
+    crypto_generichash_final(&state, next, THSI_KEY_SIZE);
+    sodium_memzero(plain, sizeof(plain));
+    sodium_memzero(&state, sizeof(state));
+}
+
+/* ---- Begin and end ----------------------------------------------------------------------- */
+
+/* The sending key is new. */
+static void begin_key(struct thsi_session *session, uint64_t now_ns)
+{
+    session->used = false;
+    session->sealed_bytes = 0;
+    session->rekey_due_ns =
+        session->limits.age_ns < UINT64_MAX - now_ns ? now_ns + session->limits.age_ns : UINT64_MAX;
+}
+
+void thsi_session_init(struct thsi_session *session, const struct thsi_noise_keys *keys,
+                       const struct thsi_session_limits *limits, uint64_t now_ns)
 {
     memset(session, 0, sizeof(*session));
     memcpy(session->send.key, keys->send, THSI_KEY_SIZE);
     memcpy(session->receive.key, keys->receive, THSI_KEY_SIZE);
+    session->limits = *limits;
+    begin_key(session, now_ns);
 }
 
 void thsi_session_fini(struct thsi_session *session)
@@ -45,38 +65,63 @@ void thsi_session_fini(struct thsi_session *session)
     sodium_memzero(session, sizeof(*session));
 }
 
-enum ths_err thsi_session_seal(struct thsi_session *session, uint8_t lane, uint64_t ack, uint8_t *frame,
-                               size_t payload_len)
+/* ---- Sending ----------------------------------------------------------------------------- */
+
+void thsi_session_rekey(struct thsi_session *session, uint64_t now_ns)
+{
+    derive_next_key(session->send.key, session->send.key);
+    session->send.phase++;
+    begin_key(session, now_ns);
+}
+
+void thsi_session_rekey_with(struct thsi_session *session, const uint8_t *secret, uint64_t now_ns)
+{
+    derive_mixed_key(session->send.key, secret, session->send.key);
+    session->send.phase++;
+    begin_key(session, now_ns);
+}
+
+enum ths_err thsi_session_seal(struct thsi_session *session, uint64_t now_ns, uint8_t lane, uint64_t ack,
+                               uint8_t *frame, size_t payload_len)
 {
     struct thsi_session_direction *send = &session->send;
-    uint8_t nonce[NONCE_SIZE];
     uint8_t *payload = frame + THSI_SEALED_HEADER_SIZE;
 
     if (payload_len > THSI_SEALED_PAYLOAD_MAX)
         return THS_TOO_BIG;
     if (send->counter == UINT64_MAX)
         return THS_CLOSED;
+    if (session->used && (session->sealed_bytes >= session->limits.bytes || now_ns >= session->rekey_due_ns))
+        thsi_session_rekey(session, now_ns);
     thsi_put_u32(frame, (uint32_t)(payload_len + THSI_SEALED_OVERHEAD - THSI_LENGTH_SIZE));
     frame[THSI_LENGTH_SIZE] = THSI_FRAME_SEALED;
     frame[THSI_SEALED_LANE_AT] = lane;
     thsi_put_u16(frame + THSI_SEALED_PHASE_AT, send->phase);
     thsi_put_u64(frame + THSI_SEALED_COUNTER_AT, send->counter);
     thsi_put_u64(frame + THSI_SEALED_ACK_AT, ack);
-    fill_nonce(nonce, send->counter);
-    crypto_aead_chacha20poly1305_ietf_encrypt_detached(payload, payload + payload_len, NULL, payload, payload_len,
-                                                       frame, THSI_SEALED_HEADER_SIZE, NULL, nonce, send->key);
+    thsi_aead_seal(send->key, send->counter, (struct thsi_aead_clear){frame, THSI_SEALED_HEADER_SIZE}, payload,
+                   payload_len, payload);
     send->counter++;
+    session->used = true;
+    session->sealed_bytes += payload_len;
     return THS_OK;
 }
 
+/* ---- Receiving --------------------------------------------------------------------------- */
+
 /* The key for a frame of @phase: the one in use, or the next one, which then waits in @next. NULL: no such key. */
-static const uint8_t *key_of_phase(const struct thsi_session_direction *receive, uint16_t phase, uint8_t *next)
+static const uint8_t *key_of_phase(const struct thsi_session *session, uint16_t phase, uint8_t *next)
 {
+    const struct thsi_session_direction *receive = &session->receive;
+
     if (phase == receive->phase)
-        return receive->key;
-    if (receive->phase == UINT16_MAX || phase != receive->phase + 1)
+        return session->awaits ? NULL : receive->key;
+    if (phase != (uint16_t)(receive->phase + 1))
         return NULL;
-    derive_next_key(receive->key, next);
+    if (session->awaits)
+        memcpy(next, session->awaited, THSI_KEY_SIZE);
+    else
+        derive_next_key(receive->key, next);
     return next;
 }
 
@@ -90,33 +135,43 @@ static enum ths_err judge_counter(uint64_t expected, struct thsi_session_frame *
 }
 
 /* Decrypt in place with the key of the frame's phase. */
-static enum ths_err authenticate(const struct thsi_session_direction *receive, uint8_t *frame, size_t payload_len,
+static enum ths_err authenticate(const struct thsi_session *session, uint8_t *frame, size_t payload_len,
                                  uint8_t *next_key)
 {
-    const uint8_t *key = key_of_phase(receive, thsi_get_u16(frame + THSI_SEALED_PHASE_AT), next_key);
+    const uint8_t *key = key_of_phase(session, thsi_get_u16(frame + THSI_SEALED_PHASE_AT), next_key);
     uint8_t *payload = frame + THSI_SEALED_HEADER_SIZE;
-    uint8_t nonce[NONCE_SIZE];
 
-    if (key == NULL)
-        return THS_FORGED;
-    fill_nonce(nonce, thsi_get_u64(frame + THSI_SEALED_COUNTER_AT));
-    if (crypto_aead_chacha20poly1305_ietf_decrypt_detached(payload, NULL, payload, payload_len, payload + payload_len,
-                                                           frame, THSI_SEALED_HEADER_SIZE, nonce, key) != 0)
+    if (key == NULL || !thsi_aead_open(key, thsi_get_u64(frame + THSI_SEALED_COUNTER_AT),
+                                       (struct thsi_aead_clear){frame, THSI_SEALED_HEADER_SIZE}, payload, payload_len,
+                                       payload))
         return THS_FORGED;
     return THS_OK;
+}
+
+/* The frame is authentic and expected. */
+static void advance(struct thsi_session *session, uint16_t phase, const uint8_t *next_key)
+{
+    struct thsi_session_direction *receive = &session->receive;
+
+    if (phase != receive->phase) {
+        memcpy(receive->key, next_key, THSI_KEY_SIZE);
+        session->awaits = false;
+        sodium_memzero(session->awaited, sizeof(session->awaited));
+    }
+    receive->phase = phase;
+    receive->counter++;
 }
 
 enum ths_err thsi_session_open(struct thsi_session *session, uint8_t *frame, size_t frame_len,
                                struct thsi_session_frame *opened)
 {
-    struct thsi_session_direction *receive = &session->receive;
     uint8_t next_key[THSI_KEY_SIZE];
 
     if (frame_len < THSI_SEALED_OVERHEAD || frame_len > THSI_SEALED_FRAME_MAX)
         return THS_FORGED;
     if (thsi_get_u32(frame) != frame_len - THSI_LENGTH_SIZE || frame[THSI_LENGTH_SIZE] != THSI_FRAME_SEALED)
         return THS_FORGED;
-    enum ths_err err = authenticate(receive, frame, frame_len - THSI_SEALED_OVERHEAD, next_key);
+    enum ths_err err = authenticate(session, frame, frame_len - THSI_SEALED_OVERHEAD, next_key);
     if (err == THS_OK) {
         opened->lane = frame[THSI_SEALED_LANE_AT];
         opened->counter = thsi_get_u64(frame + THSI_SEALED_COUNTER_AT);
@@ -124,24 +179,16 @@ enum ths_err thsi_session_open(struct thsi_session *session, uint8_t *frame, siz
         opened->missing = 0;
         opened->payload = frame + THSI_SEALED_HEADER_SIZE;
         opened->payload_len = frame_len - THSI_SEALED_OVERHEAD;
-        err = judge_counter(receive->counter, opened);
+        err = judge_counter(session->receive.counter, opened);
     }
-    if (err == THS_OK) {
-        uint16_t phase = thsi_get_u16(frame + THSI_SEALED_PHASE_AT);
-        if (phase != receive->phase)
-            memcpy(receive->key, next_key, THSI_KEY_SIZE);
-        receive->phase = phase;
-        receive->counter++;
-    }
+    if (err == THS_OK)
+        advance(session, thsi_get_u16(frame + THSI_SEALED_PHASE_AT), next_key);
     sodium_memzero(next_key, sizeof(next_key));
     return err;
 }
 
-enum ths_err thsi_session_rekey(struct thsi_session *session)
+void thsi_session_await(struct thsi_session *session, const uint8_t *secret)
 {
-    if (session->send.phase == UINT16_MAX)
-        return THS_CLOSED;
-    derive_next_key(session->send.key, session->send.key);
-    session->send.phase++;
-    return THS_OK;
+    derive_mixed_key(session->receive.key, secret, session->awaited);
+    session->awaits = true;
 }

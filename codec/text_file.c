@@ -67,6 +67,8 @@ enum ths_err thsi_text_file_create(const char *path, bool secret, const char *te
 enum ths_err thsi_text_file_replace(const char *path, const char *text, size_t len, char *reason)
 {
     char beside[4096];
+    struct stat old;
+    mode_t mode = stat(path, &old) == 0 ? old.st_mode & 07777 : S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH;
     int fd;
 
     if ((size_t)snprintf(beside, sizeof beside, "%s.XXXXXX", path) >= sizeof beside)
@@ -74,7 +76,7 @@ enum ths_err thsi_text_file_replace(const char *path, const char *text, size_t l
     fd = mkstemp(beside);
     if (fd < 0)
         return because(reason, THS_IO, strerror(errno));
-    if (fill(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, text, len) && rename(beside, path) == 0)
+    if (fill(fd, mode, text, len) && rename(beside, path) == 0)
         return THS_OK;
     (void)because(reason, THS_IO, strerror(errno));
     (void)unlink(beside);

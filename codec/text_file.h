@@ -23,7 +23,8 @@
 THS_MUST_CHECK
 enum ths_err thsi_text_file_create(const char *path, bool secret, const char *text, size_t len, char *reason);
 
-/* As above, with mode 0644, in place of what is at @path: whoever reads it sees the old text or the new one.
+/* As above, in place of what is at @path and with its mode (none: 0644): whoever reads it sees the old text or the new
+ * one.
  * Errors: IO. */
 THS_MUST_CHECK
 enum ths_err thsi_text_file_replace(const char *path, const char *text, size_t len, char *reason);

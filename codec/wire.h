@@ -14,8 +14,8 @@
 #define THSI_WIRE_MAGIC UINT32_C(0x54485331)
 
 /* The protocol versions this code speaks, both ends included. */
-#define THSI_VERSION_MIN 1
-#define THSI_VERSION_MAX 1
+#define THSI_VERSION_MIN 2
+#define THSI_VERSION_MAX 2
 
 enum thsi_frame_type {
     THSI_FRAME_HELLO1 = 1,  /* first handshake message, by the side that dialed */

@@ -2,7 +2,7 @@
 
 #include "tools/cli.h"
 
-#include "codec/keys.h"
+#include "codec/keyring_file.h"
 #include "thiasos/env.h"
 
 #include <sodium.h>
@@ -17,7 +17,7 @@ static int make_key(const char *path)
     enum ths_err err;
 
     env->random(env, secret, sizeof secret);
-    err = thsi_cluster_key_create(path, secret, why, sizeof why);
+    err = thsi_keyring_create(path, secret, why, sizeof why);
     sodium_memzero(secret, sizeof secret);
     if (err != THS_OK)
         return thsi_cli_fail(THSI_EXIT_FAILED, "key", "%s", why);

@@ -15,7 +15,7 @@ struct ths_cluster_options {
     const char *advertise;   /* THIASOS_ADVERTISE: "HOST:PORT" that members spread; NULL: host name (loopback:
                               * 127.0.0.1) and port */
     const char *seeds;       /* THIASOS_SEEDS: "HOST[:PORT],..." ; names may have several addresses; "" or NULL: first node */
-    const char *key_file;    /* THIASOS_KEY_FILE: needed to bind beyond loopback */
+    const char *key_file;    /* THIASOS_KEY_FILE: needed to bind beyond loopback. Read again by ths_cluster_reload_keys */
     const char *cluster;     /* THIASOS_CLUSTER: name of the cluster, "thiasos" */
     const char *roles;       /* THIASOS_ROLES: "counter,web" */
     const char *scopes;      /* THIASOS_SCOPES: scopes of groups that this node takes part in, "default" */
@@ -23,6 +23,8 @@ struct ths_cluster_options {
     unsigned heartbeat_ms;   /* 0: 250 */
     unsigned suspect_ms;     /* silence before a member is suspected; 0: 1,000 */
     unsigned bury_ms;        /* suspicion before it is declared dead; 0: 2,000 */
+    unsigned rekey_ms;       /* a link gets new keys when the present ones are so old; 0: 3,600,000 (an hour) */
+    unsigned rekey_mib;      /* or have sealed so much, in MiB; 0: 1,024 */
     bool bury_exits;         /* a living node that learns it was buried: end the process (status 75) after stopping its actors */
 };
 
@@ -34,6 +36,14 @@ THS_API enum ths_err ths_cluster_join(struct ths_node *node, const struct ths_cl
 
 /* Tell the others and leave: their DOWNs say NODE_LOST with certainty OBSERVED. Done by ths_node_stop too. */
 THS_API void ths_cluster_leave(struct ths_node *node);
+
+/* Read the key file again, which was changed (thiasos key install, promote, remove), and take it up: handshakes begin
+ * with its first key and are accepted with any, and the links that are up go over to it without losing anything, each as
+ * soon as the other side holds the key too. Links with which no key is left in common are closed after 10 seconds. The
+ * file must still hold one of the keys in use. Blocks for the disk. Text of what is wrong goes to @why, as for join.
+ * Errors: INVALID (not in a cluster, or joined without a key file), BAD_KEY (the file; nothing has changed), IO.
+ * Thread: any but a worker. */
+THS_API enum ths_err ths_cluster_reload_keys(struct ths_node *node, char *why, size_t why_size);
 
 /* "tcp://HOST:PORT" really bound. Lends until the node stops; NULL without a cluster. */
 THS_API const char *ths_cluster_endpoint(struct ths_node *node);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "codec/keys.h"
+#include "codec/keyring_file.h"
 #include "spawn_server.h"
 
 enum { BATCH = 64 };
@@ -118,7 +118,7 @@ static void make_key(char *path, size_t size)
     (void)snprintf(path, size, "/tmp/thiasos-bench-%d.key", (int)getpid());
     ths_env_os()->random(ths_env_os(), secret, sizeof secret);
     (void)unlink(path);
-    if (thsi_cluster_key_create(path, secret, why, sizeof why) != THS_OK)
+    if (thsi_keyring_create(path, secret, why, sizeof why) != THS_OK)
         bench_die("%s", why);
 }
 

@@ -11,7 +11,7 @@
 
 enum scene { FRAME_FOR_RESPONDER, FRAME_FOR_INITIATOR, PAYLOAD_FOR_RESPONDER, PAYLOAD_FOR_INITIATOR, SCENES };
 
-static const struct thsi_cluster_key key = { .secret = { 1 }, .is_given = true };
+static const struct thsi_keyring keys = { .keys = { { .secret = { 1 } }, { .secret = { 2 } } }, .count = 2 };
 static const struct thsi_identity self = { .uid = 1, .boot = 1, .name = "self", .address = "self:7400" };
 static const uint8_t secrets[2][THSI_KEY_SIZE] = { { 2 }, { 3 } };
 
@@ -23,7 +23,7 @@ static void must(bool holds)
 
 static void begin(struct thsi_handshake *handshake, bool initiator)
 {
-    const struct thsi_handshake_config config = { .initiator = initiator, .key = &key, .cluster = "fuzz",
+    const struct thsi_handshake_config config = { .initiator = initiator, .keys = &keys, .cluster = "fuzz",
                                                   .self = &self };
 
     must(thsi_handshake_init(handshake, &config) == THS_OK);
@@ -61,7 +61,7 @@ static size_t make_hello1(uint8_t *frame, const uint8_t *payload, size_t len)
     (void)begin_initiator(&template, frame);
     thsi_handshake_fini(&template);
     thsi_put_u32(frame, (uint32_t)(HELLO1_CLEAR_SIZE + THSI_KEY_SIZE + THSI_TAG_SIZE + len - THSI_LENGTH_SIZE));
-    thsi_cluster_key_psk(&key, psk[0]);
+    thsi_cluster_key_psk(&keys.keys[0], psk[0]);
     config.psks = (const uint8_t(*)[THSI_KEY_SIZE])psk;
     must(thsi_noise_init(&noise, &config) == THS_OK);
     return seal_payload(&noise, frame, HELLO1_CLEAR_SIZE, payload, len);
@@ -87,7 +87,7 @@ static size_t make_hello2(const uint8_t *hello1, size_t hello1_len, uint8_t *fra
 static void check_outcome(struct thsi_handshake *handshake, enum ths_err err)
 {
     uint8_t frame[THSI_HANDSHAKE_FRAME_MAX];
-    struct thsi_noise_keys keys;
+    struct thsi_noise_keys gotten;
     size_t len;
 
     if (err == THS_OK) {
@@ -95,12 +95,12 @@ static void check_outcome(struct thsi_handshake *handshake, enum ths_err err)
         if (!handshake->initiator &&
             thsi_handshake_accept(handshake, secrets[1], frame, sizeof frame, &len) != THS_OK)
             return; /* a point of low order */
-        must(thsi_handshake_finish(handshake, &keys) == THS_OK);
+        must(thsi_handshake_finish(handshake, &gotten) == THS_OK);
         return;
     }
     must(handshake->state == THSI_HANDSHAKE_FAILED);
     must(strnlen(handshake->refusal.text, sizeof handshake->refusal.text) < sizeof handshake->refusal.text);
-    must(thsi_handshake_finish(handshake, &keys) == THS_INVALID);
+    must(thsi_handshake_finish(handshake, &gotten) == THS_INVALID);
     if (!handshake->initiator)
         must(thsi_handshake_refuse(handshake, err, NULL, frame, sizeof frame, &len) == THS_OK);
 }

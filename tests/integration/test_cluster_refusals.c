@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "cluster/root.h"
+#include "codec/keyring_file.h"
 #include "tests/lib/puppet.h"
 
 #include <arpa/inet.h>
@@ -148,7 +149,7 @@ static const char *new_key(char *path, uint8_t seed)
     (void)strcpy(path, "/tmp/ths-test-key-XXXXXX");
     assert_non_null(mkdtemp(path));
     (void)strcat(path, "/key");
-    assert_int_equal(thsi_cluster_key_create(path, secret, why, sizeof why), THS_OK);
+    assert_int_equal(thsi_keyring_create(path, secret, why, sizeof why), THS_OK);
     return path;
 }
 

@@ -153,11 +153,11 @@ static size_t record_hello(uint8_t *hello)
 {
     uint8_t random[THSI_LINK_RANDOM_SIZE] = { 7 };
     struct thsi_link_core link;
-    struct thsi_cluster_key key;
+    struct thsi_keyring keys;
     size_t len;
 
-    thsi_cluster_key_none(&key);
-    assert_int_equal(thsi_link_init(&link, ths_env_os(), true, &key, "thiasos", &forger->self), THS_OK);
+    thsi_keyring_none(&keys);
+    assert_int_equal(thsi_link_init(&link, ths_env_os(), true, &keys, "thiasos", &forger->self), THS_OK);
     assert_int_equal(thsi_link_start(&link, random), THS_OK);
     len = link.out_len;
     memcpy(hello, link.out, len);
@@ -277,7 +277,7 @@ static void acknowledgement_of_what_was_never_sent_is_malformed(void **state)
     joined();
     write_bye();
     len = forger->payload.len;
-    assert_int_equal(thsi_session_seal(&forger->link.session, THSI_LANE_SIGNALS, UINT64_MAX, forger->bytes, len),
+    assert_int_equal(thsi_session_seal(&forger->link.session, 0, THSI_LANE_SIGNALS, UINT64_MAX, forger->bytes, len),
                      THS_OK);
     (void)forger_send_bytes(forger, len + THSI_SEALED_OVERHEAD);
     forger_await_close(forger);

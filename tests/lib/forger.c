@@ -132,11 +132,11 @@ enum ths_err forger_dial(struct forger *forger, unsigned port)
 {
     struct ths_env *env = ths_env_os();
     uint8_t random[THSI_LINK_RANDOM_SIZE];
-    struct thsi_cluster_key key;
+    struct thsi_keyring keys;
 
-    thsi_cluster_key_none(&key);
+    thsi_keyring_none(&keys);
     env->random(env, random, sizeof random);
-    assert_int_equal(thsi_link_init(&forger->link, env, true, &key, "thiasos", &forger->self), THS_OK);
+    assert_int_equal(thsi_link_init(&forger->link, env, true, &keys, "thiasos", &forger->self), THS_OK);
     assert_int_equal(thsi_link_start(&forger->link, random), THS_OK);
     forger->fd = forger_connect(port);
     forger->frames = 0;

@@ -13,6 +13,7 @@
 #include "codec/session.h"
 
 #define CLUSTER "thiasos"
+#define VERSION 2
 
 static void set(json_t *object, const char *key, json_t *what)
 {
@@ -105,48 +106,65 @@ json_t *vectors_value(const void *packed, size_t len)
 
 /* ---- Keys --------------------------------------------------------------------------------- */
 
-static struct thsi_cluster_key key_of_vectors(void)
+/* Two keys, the first is the primary. */
+static struct thsi_keyring keys_of_vectors(void)
 {
-    struct thsi_cluster_key key = { .is_given = true };
+    struct thsi_keyring keys = { .count = 2 };
 
-    for (size_t i = 0; i < sizeof key.secret; i++)
-        key.secret[i] = (uint8_t)(i + 1);
-    return key;
+    for (size_t i = 0; i < THSI_KEY_SIZE; i++) {
+        keys.keys[0].secret[i] = (uint8_t)(i + 1);
+        keys.keys[1].secret[i] = (uint8_t)(0xff - i);
+    }
+    return keys;
+}
+
+static void fill_link_nonce(uint8_t *nonce)
+{
+    memset(nonce, 0x33, THSI_LINK_NONCE_SIZE);
 }
 
 static json_t *derived(const struct thsi_cluster_key *key)
 {
-    uint8_t psk[THSI_KEY_SIZE], id[THSI_KEY_ID_SIZE], cluster[THSI_CLUSTER_HASH_SIZE], a[THSI_NODE_ID_SIZE], b[THSI_NODE_ID_SIZE];
+    uint8_t psk[THSI_KEY_SIZE], fingerprint[THSI_KEY_ID_SIZE], id[THSI_KEY_ID_SIZE], cluster[THSI_CLUSTER_HASH_SIZE];
+    uint8_t nonce[THSI_LINK_NONCE_SIZE];
 
+    fill_link_nonce(nonce);
     thsi_cluster_key_psk(key, psk);
-    thsi_cluster_key_id(key, id);
-    thsi_cluster_key_cluster_hash(key, CLUSTER, cluster);
-    thsi_cluster_key_node_id(key, "a", a);
-    thsi_cluster_key_node_id(key, "b", b);
-    return json_pack("{s:o,s:o,s:o,s:{s:o},s:{s:o,s:o}}", "secret", vectors_hex(key->secret, sizeof key->secret), "psk",
-                     vectors_hex(psk, sizeof psk), "key_id", vectors_hex(id, sizeof id), "cluster_hash", CLUSTER,
-                     vectors_hex(cluster, sizeof cluster), "node_id", "a", vectors_hex(a, sizeof a), "b",
-                     vectors_hex(b, sizeof b));
+    thsi_cluster_key_fingerprint(key, fingerprint);
+    thsi_cluster_key_id(key, nonce, id);
+    thsi_cluster_key_cluster_hash(key, CLUSTER, nonce, cluster);
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:{s:o}}", "secret", vectors_hex(key->secret, sizeof key->secret), "psk",
+                     vectors_hex(psk, sizeof psk), "fingerprint", vectors_hex(fingerprint, sizeof fingerprint), "link_nonce",
+                     vectors_hex(nonce, sizeof nonce), "key_id", vectors_hex(id, sizeof id), "cluster_hash", CLUSTER,
+                     vectors_hex(cluster, sizeof cluster));
+}
+
+static json_t *node_ids(void)
+{
+    uint8_t a[THSI_NODE_ID_SIZE], b[THSI_NODE_ID_SIZE];
+
+    thsi_cluster_node_id(CLUSTER, "a", a);
+    thsi_cluster_node_id(CLUSTER, "b", b);
+    return json_pack("{s:s,s:o,s:o}", "cluster", CLUSTER, "a", vectors_hex(a, sizeof a), "b", vectors_hex(b, sizeof b));
 }
 
 static json_t *key_file(void)
 {
-    const struct thsi_cluster_key key = key_of_vectors();
-    char hex[2 * THSI_KEY_SIZE + 1], file[128];
-    json_t *all = derived(&key);
+    const struct thsi_keyring keys = keys_of_vectors();
+    char hex[2][2 * THSI_KEY_SIZE + 1], file[256];
 
-    sodium_bin2hex(hex, sizeof hex, key.secret, sizeof key.secret);
-    (void)snprintf(file, sizeof file, "thiasos-cluster-key 1\n%s\n", hex);
-    set(all, "file", json_string(file));
-    return all;
+    for (unsigned i = 0; i < 2; i++)
+        sodium_bin2hex(hex[i], sizeof hex[i], keys.keys[i].secret, THSI_KEY_SIZE);
+    (void)snprintf(file, sizeof file, "thiasos-cluster-key 1\n%s\n%s\n", hex[0], hex[1]);
+    return json_pack("{s:s,s:o,s:o}", "file", file, "primary", derived(&keys.keys[0]), "installed", derived(&keys.keys[1]));
 }
 
 static json_t *no_key(void)
 {
-    struct thsi_cluster_key key;
+    struct thsi_keyring keys;
 
-    thsi_cluster_key_none(&key);
-    return derived(&key);
+    thsi_keyring_none(&keys);
+    return derived(&keys.keys[0]);
 }
 
 /* ---- Handshake ---------------------------------------------------------------------------- */
@@ -164,10 +182,10 @@ struct thsi_identity vectors_identity(const char *name)
     return who;
 }
 
-static struct thsi_handshake begin(bool initiator, const struct thsi_cluster_key *key, const struct thsi_identity *self)
+static struct thsi_handshake begin(bool initiator, const struct thsi_keyring *keys, const struct thsi_identity *self)
 {
-    const struct thsi_handshake_config config = { .initiator = initiator, .key = key, .cluster = CLUSTER, .self = self,
-                                                  .version_min = 1, .version_max = 1 };
+    const struct thsi_handshake_config config = { .initiator = initiator, .keys = keys, .cluster = CLUSTER, .self = self,
+                                                  .version_min = VERSION, .version_max = VERSION };
     struct thsi_handshake handshake;
     enum ths_err err = thsi_handshake_init(&handshake, &config);
 
@@ -190,9 +208,9 @@ static json_t *side(const struct thsi_identity *who, const uint8_t *secret)
 /* @keys: of the initiator. Both sides are checked to agree. */
 static json_t *handshake(struct thsi_noise_keys *keys)
 {
-    const struct thsi_cluster_key key = key_of_vectors();
+    const struct thsi_keyring ring = keys_of_vectors();
     const struct thsi_identity a = vectors_identity("a"), b = vectors_identity("b");
-    struct thsi_handshake initiator = begin(true, &key, &a), responder = begin(false, &key, &b);
+    struct thsi_handshake initiator = begin(true, &ring, &a), responder = begin(false, &ring, &b);
     uint8_t hello1[THSI_HANDSHAKE_FRAME_MAX], hello2[THSI_HANDSHAKE_FRAME_MAX], nonce[THSI_LINK_NONCE_SIZE];
     uint8_t secret_a[THSI_KEY_SIZE], secret_b[THSI_KEY_SIZE];
     struct thsi_noise_keys other;
@@ -200,7 +218,7 @@ static json_t *handshake(struct thsi_noise_keys *keys)
     enum ths_err err;
     json_t *all;
 
-    memset(nonce, 0x33, sizeof nonce);
+    fill_link_nonce(nonce);
     memset(secret_a, 0x44, sizeof secret_a);
     memset(secret_b, 0x55, sizeof secret_b);
     err = thsi_handshake_start(&initiator, nonce, secret_a, hello1, sizeof hello1, &len1);
@@ -231,12 +249,12 @@ static json_t *handshake(struct thsi_noise_keys *keys)
 static json_t *refusals(void)
 {
     const enum ths_err codes[] = { THS_BAD_VERSION, THS_BAD_KEY, THS_REFUSED, THS_CLOSED };
-    const struct thsi_cluster_key key = key_of_vectors();
+    const struct thsi_keyring ring = keys_of_vectors();
     const struct thsi_identity b = vectors_identity("b");
     json_t *all = json_array();
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        struct thsi_handshake responder = begin(false, &key, &b);
+        struct thsi_handshake responder = begin(false, &ring, &b);
         uint8_t frame[THSI_HANDSHAKE_FRAME_MAX];
         size_t len;
 
@@ -258,7 +276,7 @@ static void seal(json_t *frames, const char *from, struct thsi_session *session,
     int phase = session->send.phase;
 
     memcpy(frame + THSI_SEALED_HEADER_SIZE, payload, len);
-    if (thsi_session_seal(session, lane, ack, frame, len) != THS_OK)
+    if (thsi_session_seal(session, 0, lane, ack, frame, len) != THS_OK)
         abort();
     (void)json_array_append_new(frames, json_pack("{s:s,s:i,s:i,s:o,s:o,s:o,s:o}", "from", from, "lane", lane, "phase", phase,
                                                   "counter", number(counter), "ack", number(ack), "payload",
@@ -266,27 +284,47 @@ static void seal(json_t *frames, const char *from, struct thsi_session *session,
                                                   vectors_hex(frame, len + THSI_SEALED_OVERHEAD)));
 }
 
-/* A link's first frames; then both sides change their keys. Payloads are records that have no zero byte. */
+/* A record KEY, then the change that it tells of. */
+static void move(json_t *frames, const char *from, struct thsi_session *session, uint64_t ack)
+{
+    const struct thsi_keyring keys = keys_of_vectors();
+    char record[] = "\x92\x26\xc4\x08........";
+    uint8_t psk[THSI_KEY_SIZE];
+
+    thsi_cluster_key_fingerprint(&keys.keys[1], (uint8_t *)record + 4);
+    thsi_cluster_key_psk(&keys.keys[1], psk);
+    seal(frames, from, session, THSI_LANE_NODE, ack, record);
+    thsi_session_rekey_with(session, psk, 0);
+}
+
+/* A link's first frames; then both sides replace their keys, and the initiator goes over to the other cluster key. Payloads
+ * are records that have no zero byte. */
 static json_t *session(const struct thsi_noise_keys *keys)
 {
+    const struct thsi_session_limits limits = THSI_SESSION_LIMITS_DEFAULT;
     struct thsi_noise_keys other = { .send = { 0 } };
     struct thsi_session a, b;
+    json_t *phase_1;
     json_t *frames = json_array();
 
     memcpy(other.send, keys->receive, THSI_KEY_SIZE);
     memcpy(other.receive, keys->send, THSI_KEY_SIZE);
-    thsi_session_init(&a, keys);
-    thsi_session_init(&b, &other);
+    thsi_session_init(&a, keys, &limits, 0);
+    thsi_session_init(&b, &other, &limits, 0);
     seal(frames, "initiator", &a, THSI_LANE_NODE, 0, "");
     seal(frames, "responder", &b, THSI_LANE_NODE, 1, "");
     seal(frames, "initiator", &a, THSI_LANE_SIGNALS, 1, "\x97\x01\x01\x02\x03\xcc\xc8\x05\x92\xa5world\x02");
     seal(frames, "responder", &b, THSI_LANE_NODE, 2, "\x92\x24\x13");
-    if (thsi_session_rekey(&a) != THS_OK || thsi_session_rekey(&b) != THS_OK)
-        abort();
+    thsi_session_rekey(&a, 0);
+    thsi_session_rekey(&b, 0);
     seal(frames, "initiator", &a, THSI_LANE_SIGNALS, 2, "\x96\x07\x01\x01\x02\x03\xcc\xc8");
     seal(frames, "responder", &b, THSI_LANE_NODE, 3, "");
-    return json_pack("{s:o,s:o,s:o}", "frames", frames, "initiator_sends_with_in_phase_1", vectors_hex(a.send.key, THSI_KEY_SIZE),
-                     "responder_sends_with_in_phase_1", vectors_hex(b.send.key, THSI_KEY_SIZE));
+    phase_1 = vectors_hex(a.send.key, THSI_KEY_SIZE);
+    move(frames, "initiator", &a, 3);
+    seal(frames, "initiator", &a, THSI_LANE_NODE, 3, "");
+    return json_pack("{s:o,s:o,s:o,s:o}", "frames", frames, "initiator_sends_with_in_phase_1", phase_1,
+                     "responder_sends_with_in_phase_1", vectors_hex(b.send.key, THSI_KEY_SIZE),
+                     "initiator_sends_with_in_phase_2", vectors_hex(a.send.key, THSI_KEY_SIZE));
 }
 
 json_t *vectors_make(void)
@@ -296,9 +334,10 @@ json_t *vectors_make(void)
 
     if (sodium_init() < 0)
         abort();
-    set(all, "protocol_version", json_integer(1));
+    set(all, "protocol_version", json_integer(VERSION));
     set(all, "key", key_file());
     set(all, "no_key", no_key());
+    set(all, "node_ids", node_ids());
     shaken = handshake(&keys);
     set(all, "handshake", shaken);
     set(all, "refusals", refusals());

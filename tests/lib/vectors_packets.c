@@ -27,15 +27,12 @@ static void add(json_t *all, const char *name, const void *packet, size_t len)
 
 /* ---- Membership --------------------------------------------------------------------------- */
 
-/* With the id that the key of vectors.c gives. */
+/* With its id in the cluster of vectors.c. */
 static struct thsi_identity member(const char *name)
 {
     struct thsi_identity who = vectors_identity(name);
-    struct thsi_cluster_key key;
 
-    for (size_t i = 0; i < sizeof key.secret; i++)
-        key.secret[i] = (uint8_t)(i + 1);
-    thsi_cluster_key_node_id(&key, name, who.id);
+    thsi_cluster_node_id("thiasos", name, who.id);
     return who;
 }
 

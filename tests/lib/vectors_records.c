@@ -111,7 +111,7 @@ json_t *vectors_records_refused(void)
 {
     json_t *all = json_array();
 
-    REFUSED("an unknown kind", MALFORMED, "\x91\x25");
+    REFUSED("an unknown kind", MALFORMED, "\x91\x7f");
     REFUSED("no kind", MALFORMED, "\x90");
     REFUSED("a map", MALFORMED, "\x81\x24\x13");
     REFUSED("no array", MALFORMED, "\x24");
@@ -231,6 +231,8 @@ static void add_nodes_own(json_t *all)
     ADD("TYPE_REFUSED", NULL, .kind = THSI_RECORD_TYPE_REFUSED, .type_number = GREET_NUMBER, .err = THS_UNKNOWN_TYPE);
     ADD("GOSSIP", NULL, .kind = THSI_RECORD_GOSSIP, .bytes = packet, .bytes_len = sizeof packet);
     ADD("BYE", NULL, .kind = THSI_RECORD_BYE, .err = THS_CLOSED);
+    ADD("KEYS", NULL, .kind = THSI_RECORD_KEYS, .bytes = (const uint8_t *)"first ofand next", .bytes_len = 16);
+    ADD("KEY", NULL, .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"first of", .bytes_len = 8);
 }
 
 json_t *vectors_records(void)

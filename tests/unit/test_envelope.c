@@ -140,6 +140,8 @@ static void each_kind_comes_back_as_it_was(void **state)
         { .kind = THSI_RECORD_GOSSIP, .bytes = gossip, .bytes_len = sizeof gossip },
         { .kind = THSI_RECORD_GOSSIP },
         { .kind = THSI_RECORD_BYE, .err = THS_CLOSED },
+        { .kind = THSI_RECORD_KEYS, .bytes = (const uint8_t *)"12345678abcdefgh", .bytes_len = 16 },
+        { .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"12345678", .bytes_len = 8 },
     };
     struct wire *wire = *state;
 
@@ -286,6 +288,10 @@ static void records_have_these_bytes(void **state)
                     .receivers = &two, .receivers_count = 1);
     ASSERT_PACKS_TO("\x92\x23\xc4\x02hi", .kind = THSI_RECORD_GOSSIP, .bytes = (const uint8_t *)"hi", .bytes_len = 2);
     ASSERT_PACKS_TO("\x92\x24\x13", .kind = THSI_RECORD_BYE, .err = THS_CLOSED);
+    ASSERT_PACKS_TO("\x92\x25\xc4\x10" "8 bytes.and more", .kind = THSI_RECORD_KEYS,
+                    .bytes = (const uint8_t *)"8 bytes.and more", .bytes_len = 16);
+    ASSERT_PACKS_TO("\x92\x26\xc4\x08" "8 bytes.", .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"8 bytes.",
+                    .bytes_len = 8);
 }
 
 /* ---- Older and newer peers -------------------------------------------------------------------------- */
@@ -331,7 +337,7 @@ static void malformed_records_are_refused(void **state)
     } rows[] = {
 #define ROW(bytes) { bytes, sizeof(bytes) - 1 }
         ROW(""), ROW("\x90"), ROW("\xc0"), ROW("\x01"), ROW("\x91\x00"), ROW("\x91\x1e"), ROW("\x91\x1f"),
-        ROW("\x91\x25"), ROW("\x91\xce\xff\xff\xff\xff"), ROW("\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x01"),
+        ROW("\x91\x27"), ROW("\x91\xce\xff\xff\xff\xff"), ROW("\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x01"),
         ROW("\x91\xff"), ROW("\x91\xa1t"),
         ROW("\x96\x01\x01\x02\x03\x04"),                 /* shorter than it says */
         ROW("\x97\x01\x01\x02\x03\x04\x05"),             /* a body announced and not there */
@@ -490,7 +496,7 @@ static void unknown_kind_is_not_packed(void **state)
     struct wire *wire = *state;
 
     assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)31 }), THS_MALFORMED);
-    assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)37 }), THS_MALFORMED);
+    assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)39 }), THS_MALFORMED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -31,8 +31,9 @@ struct pair {
     struct thsi_handshake responder;
 };
 
-static const struct thsi_cluster_key key = { .secret = { 1, 2, 3 }, .is_given = true };
-static const struct thsi_cluster_key other_key = { .secret = { 1, 2, 4 }, .is_given = true };
+static const struct thsi_cluster_key key = { .secret = { 1, 2, 3 } };
+static const struct thsi_keyring keys_in_use = { .keys = { { .secret = { 1, 2, 3 } } }, .count = 1 };
+static const struct thsi_keyring other_keys = { .keys = { { .secret = { 1, 2, 4 } } }, .count = 1 };
 static const uint8_t nonce[THSI_LINK_NONCE_SIZE] = { 9, 8, 7 };
 static const uint8_t ephemeral_a[THSI_KEY_SIZE] = { 5 };
 static const uint8_t ephemeral_b[THSI_KEY_SIZE] = { 6 };
@@ -44,7 +45,7 @@ static const struct thsi_identity node_b = { .uid = 22, .boot = UINT64_MAX, .inc
 
 static struct thsi_handshake_config config_of(bool initiator)
 {
-    return (struct thsi_handshake_config){ .initiator = initiator, .key = &key, .cluster = "thiasos",
+    return (struct thsi_handshake_config){ .initiator = initiator, .keys = &keys_in_use, .cluster = "thiasos",
                                            .self = initiator ? &node_a : &node_b };
 }
 
@@ -102,7 +103,8 @@ static void assert_failed(struct thsi_handshake *handshake)
     struct thsi_noise_keys keys;
 
     assert_int_equal(handshake->state, THSI_HANDSHAKE_FAILED);
-    assert_true(is_wiped(&handshake->key, sizeof handshake->key));
+    assert_true(handshake->keys == NULL);
+    assert_true(is_wiped(handshake->noise.psks, sizeof handshake->noise.psks));
     assert_int_equal(receive(handshake, &frame), THS_INVALID);
     assert_int_equal(thsi_handshake_start(handshake, nonce, ephemeral_a, frame.at, sizeof frame.at, &frame.len),
                      THS_INVALID);
@@ -140,7 +142,7 @@ static void both_sides_learn_who_the_other_is_and_get_the_same_keys(void **state
     assert_identity(&pair.initiator.peer, &node_b);
     assert_int_equal(pair.initiator.peer.version, THSI_VERSION_MAX);
     assert_int_equal(pair.responder.peer.version, THSI_VERSION_MAX);
-    thsi_cluster_key_node_id(&key, "b", id);
+    thsi_cluster_node_id("thiasos", "b", id);
     assert_memory_equal(pair.initiator.peer.id, id, sizeof id);
 
     assert_int_equal(thsi_handshake_finish(&pair.initiator, &ours), THS_OK);
@@ -161,7 +163,7 @@ static void secrets_are_wiped_and_the_peer_stays_readable(void **state)
     assert_int_equal(receive(&pair.responder, &frame), THS_OK);
     frame = accept_it(&pair.responder);
     assert_int_equal(thsi_handshake_finish(&pair.responder, &keys), THS_OK);
-    assert_true(is_wiped(&pair.responder.key, sizeof key));
+    assert_true(is_wiped(pair.responder.noise.psks, sizeof pair.responder.noise.psks));
     assert_true(is_wiped(pair.responder.noise.chaining_key, THSI_HASH_SIZE));
     thsi_handshake_fini(&pair.responder);
     thsi_handshake_fini(&pair.responder);
@@ -260,6 +262,7 @@ static void replayed_first_message_gives_no_keys(void **state)
     struct frame recorded = start(&pair.initiator);
     struct frame answer;
     struct thsi_noise_keys keys;
+    const struct thsi_session_limits limits = THSI_SESSION_LIMITS_DEFAULT;
     struct thsi_session session;
     struct thsi_session_frame opened;
     uint8_t proof[THSI_SEALED_OVERHEAD];
@@ -270,14 +273,14 @@ static void replayed_first_message_gives_no_keys(void **state)
     answer = accept_it(&pair.responder);
     assert_int_equal(receive(&pair.initiator, &answer), THS_OK);
     assert_int_equal(thsi_handshake_finish(&pair.initiator, &keys), THS_OK);
-    thsi_session_init(&session, &keys);
-    assert_int_equal(thsi_session_seal(&session, 0, 0, proof, 0), THS_OK);
+    thsi_session_init(&session, &keys, &limits, 0);
+    assert_int_equal(thsi_session_seal(&session, 0, 0, 0, proof, 0), THS_OK);
 
     /* The recording of the whole conversation, played again: accepted up to the first sealed frame. */
     assert_int_equal(receive(&second, &recorded), THS_OK);
     assert_int_equal(thsi_handshake_accept(&second, fresh, answer.at, sizeof answer.at, &answer.len), THS_OK);
     assert_int_equal(thsi_handshake_finish(&second, &keys), THS_OK);
-    thsi_session_init(&session, &keys);
+    thsi_session_init(&session, &keys, &limits, 0);
     assert_int_equal(thsi_session_open(&session, proof, sizeof proof, &opened), THS_FORGED);
 }
 
@@ -309,8 +312,8 @@ static void every_flipped_bit_of_the_first_message_is_refused(void **state)
             assert_int_equal(err, THS_MALFORMED);
         else if (byte < KEY_ID_AT)
             assert_true(err == THS_BAD_VERSION || err == THS_FORGED);
-        else if (byte < NONCE_AT)
-            assert_int_equal(err, byte < CLUSTER_AT ? THS_BAD_KEY : THS_REFUSED);
+        else if (byte < NOISE_AT) /* the key id is of the nonce as well */
+            assert_int_equal(err, byte >= CLUSTER_AT && byte < NONCE_AT ? THS_REFUSED : THS_BAD_KEY);
         else
             assert_int_equal(err, THS_FORGED);
         assert_failed(&responder);
@@ -396,7 +399,7 @@ static void other_key_version_or_cluster_is_refused_by_name(void **state)
     struct thsi_handshake_config dialed = config_of(false);
 
     (void)state;
-    dialed.key = &other_key;
+    dialed.keys = &other_keys;
     assert_refused(dialed, THS_BAD_KEY);
     dialed = config_of(false);
     dialed.cluster = "thiasoi";
@@ -410,11 +413,11 @@ static void other_key_version_or_cluster_is_refused_by_name(void **state)
 static void node_without_a_key_and_node_with_one_refuse_each_other(void **state)
 {
     struct thsi_handshake_config dialed = config_of(false);
-    struct thsi_cluster_key none;
+    struct thsi_keyring none;
 
     (void)state;
-    thsi_cluster_key_none(&none);
-    dialed.key = &none;
+    thsi_keyring_none(&none);
+    dialed.keys = &none;
     assert_refused(dialed, THS_BAD_KEY);
 }
 
@@ -425,10 +428,10 @@ static void other_key_under_our_key_id_is_forged(void **state)
     struct frame frame = start(&initiator);
 
     (void)state;
-    dialed.key = &other_key;
+    dialed.keys = &other_keys;
     responder = begin(dialed);
-    memcpy(frame.at + KEY_ID_AT, responder.key_id, THSI_KEY_ID_SIZE);
-    memcpy(frame.at + CLUSTER_AT, responder.cluster_hash, THSI_CLUSTER_HASH_SIZE);
+    thsi_cluster_key_id(&other_keys.keys[0], nonce, frame.at + KEY_ID_AT);
+    thsi_cluster_key_cluster_hash(&other_keys.keys[0], "thiasos", nonce, frame.at + CLUSTER_AT);
     assert_int_equal(receive(&responder, &frame), THS_FORGED);
     assert_false(thsi_handshake_deserves_refusal(THS_FORGED));
     assert_failed(&responder);
@@ -491,6 +494,69 @@ static void refusal_is_no_answer_for_a_responder(void **state)
     assert_int_equal(receive(&pair.responder, &frame), THS_MALFORMED);
     assert_int_equal(thsi_handshake_refuse(&pair.initiator, THS_CLOSED, NULL, frame.at, sizeof frame.at, &frame.len),
                      THS_INVALID);
+}
+
+/* ---- Several keys --------------------------------------------------------------------------- */
+
+static const struct thsi_keyring old_then_new = { .keys = { { .secret = { 1, 2, 4 } }, { .secret = { 7 } },
+                                                            { .secret = { 1, 2, 3 } } }, .count = 3 };
+
+static void every_installed_key_is_accepted_and_the_primary_one_offered(void **state)
+{
+    for (unsigned i = 0; i < old_then_new.count; i++) {
+        struct thsi_keyring dialing = { .count = 1 };
+        struct thsi_handshake_config from = config_of(true), to = config_of(false);
+        struct thsi_handshake initiator, responder;
+        struct thsi_noise_keys ours, theirs;
+        uint8_t fingerprint[THSI_KEY_ID_SIZE];
+        struct frame frame;
+
+        (void)state;
+        dialing.keys[0] = old_then_new.keys[i];
+        assert_int_equal(thsi_keyring_install(&dialing, &(struct thsi_cluster_key){ .secret = { 99 } }), THS_OK);
+        from.keys = &dialing;
+        to.keys = &old_then_new;
+        initiator = begin(from);
+        responder = begin(to);
+        frame = start(&initiator);
+        assert_int_equal(receive(&responder, &frame), THS_OK);
+        frame = accept_it(&responder);
+        assert_int_equal(receive(&initiator, &frame), THS_OK);
+        assert_int_equal(thsi_handshake_finish(&initiator, &ours), THS_OK);
+        assert_int_equal(thsi_handshake_finish(&responder, &theirs), THS_OK);
+        assert_memory_equal(ours.send, theirs.receive, THSI_KEY_SIZE);
+        thsi_cluster_key_fingerprint(&old_then_new.keys[i], fingerprint);
+        assert_memory_equal(initiator.fingerprint, fingerprint, sizeof fingerprint);
+        assert_memory_equal(responder.fingerprint, fingerprint, sizeof fingerprint);
+    }
+}
+
+static void key_that_is_installed_at_the_dialing_side_alone_is_not_tried(void **state)
+{
+    struct thsi_handshake_config from = config_of(true);
+    struct thsi_handshake initiator, responder = begin(config_of(false));
+    struct frame frame;
+
+    (void)state;
+    from.keys = &old_then_new; /* ours is its last */
+    initiator = begin(from);
+    frame = start(&initiator);
+    assert_int_equal(receive(&responder, &frame), THS_BAD_KEY);
+}
+
+static void clear_part_names_key_and_cluster_otherwise_each_time(void **state)
+{
+    static const uint8_t next_nonce[THSI_LINK_NONCE_SIZE] = { 9, 8, 6 };
+    struct thsi_handshake first = begin(config_of(true)), second = begin(config_of(true));
+    struct frame one = start(&first), two;
+    uint8_t fingerprint[THSI_KEY_ID_SIZE];
+
+    (void)state;
+    assert_int_equal(thsi_handshake_start(&second, next_nonce, ephemeral_a, two.at, sizeof two.at, &two.len), THS_OK);
+    assert_memory_not_equal(one.at + KEY_ID_AT, two.at + KEY_ID_AT, THSI_KEY_ID_SIZE);
+    assert_memory_not_equal(one.at + CLUSTER_AT, two.at + CLUSTER_AT, THSI_CLUSTER_HASH_SIZE);
+    thsi_cluster_key_fingerprint(&key, fingerprint);
+    assert_memory_not_equal(one.at + KEY_ID_AT, fingerprint, sizeof fingerprint);
 }
 
 /* ---- Identities that must not pass -------------------------------------------------------------- */
@@ -566,7 +632,7 @@ static enum ths_err offer(uint32_t fields, uint64_t uid, const char *id_of, cons
     thsi_pack_u64(&packer, uid);
     thsi_pack_u64(&packer, 1);
     thsi_pack_u64(&packer, 0);
-    thsi_cluster_key_node_id(&key, id_of, id);
+    thsi_cluster_node_id("thiasos", id_of, id);
     thsi_pack_bin(&packer, id, sizeof id);
     thsi_pack_str(&packer, name, (uint32_t)strlen(name));
     thsi_pack_str(&packer, address, (uint32_t)strlen(address));
@@ -668,6 +734,9 @@ int main(void)
         cmocka_unit_test(name_taken_reaches_the_initiator_with_its_text),
         cmocka_unit_test(hostile_refusal_is_bounded_and_made_printable),
         cmocka_unit_test(refusal_is_no_answer_for_a_responder),
+        cmocka_unit_test(every_installed_key_is_accepted_and_the_primary_one_offered),
+        cmocka_unit_test(key_that_is_installed_at_the_dialing_side_alone_is_not_tried),
+        cmocka_unit_test(clear_part_names_key_and_cluster_otherwise_each_time),
         cmocka_unit_test(own_identity_out_of_bounds_is_refused),
         cmocka_unit_test(peer_identity_out_of_bounds_is_malformed),
         cmocka_unit_test(id_of_another_name_is_forged),

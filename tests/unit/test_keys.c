@@ -6,282 +6,178 @@
 
 #include "codec/keys.h"
 
-#include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-#define GOOD "thiasos-cluster-key 1\n" HEX "\n"
+static const struct thsi_cluster_key one = { .secret = { 1 } }, two = { .secret = { 2 } }, three = { .secret = { 3 } };
+static const uint8_t nonce[THSI_LINK_NONCE_SIZE] = { 5 }, other_nonce[THSI_LINK_NONCE_SIZE] = { 6 };
 
-/* A directory of its own for each test. */
-struct place {
-    char directory[64];
-    char path[96];
-    char why[THSI_KEY_WHY_SIZE];
-    struct thsi_cluster_key key;
-};
-
-static uint8_t secret[THSI_KEY_SIZE];
-
-static int set_up(void **state)
+static struct thsi_keyring three_keys(void)
 {
-    struct place *place = calloc(1, sizeof *place);
-
-    if (place == NULL)
-        return -1;
-    for (unsigned i = 0; i < sizeof secret; i++)
-        secret[i] = (uint8_t)i;
-    strcpy(place->directory, "/tmp/thiasos-test-keys-XXXXXX");
-    *state = place;
-    if (mkdtemp(place->directory) == NULL)
-        return -1;
-    (void)snprintf(place->path, sizeof place->path, "%s/cluster.key", place->directory);
-    return 0;
+    return (struct thsi_keyring){ .keys = { one, two, three }, .count = 3 };
 }
 
-static int tear_down(void **state)
-{
-    struct place *place = *state;
+/* ---- The keyring ------------------------------------------------------------------------- */
 
-    (void)unlink(place->path);
-    (void)rmdir(place->path);
-    (void)rmdir(place->directory);
-    free(place);
-    return 0;
+static void installed_key_comes_last_and_is_found_by_its_fingerprint(void **state)
+{
+    struct thsi_keyring keyring = { .keys = { one }, .count = 1 };
+    uint8_t fingerprint[THSI_KEY_ID_SIZE];
+
+    (void)state;
+    thsi_cluster_key_fingerprint(&two, fingerprint);
+    assert_null(thsi_keyring_find(&keyring, fingerprint));
+    assert_int_equal(thsi_keyring_install(&keyring, &two), THS_OK);
+    assert_int_equal(keyring.count, 2);
+    assert_ptr_equal(thsi_keyring_find(&keyring, fingerprint), &keyring.keys[1]);
+    assert_memory_equal(&keyring.keys[0], &one, sizeof one);
 }
 
-static void put_file(const struct place *place, const char *text, size_t len, mode_t mode)
+static void key_is_installed_once(void **state)
 {
-    FILE *file;
+    struct thsi_keyring keyring = { .keys = { one, two }, .count = 2 };
 
-    (void)unlink(place->path);
-    file = fopen(place->path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(place->path, mode), 0);
+    (void)state;
+    assert_int_equal(thsi_keyring_install(&keyring, &two), THS_INVALID);
+    assert_int_equal(keyring.count, 2);
 }
 
-static enum ths_err load(struct place *place)
+static void fourth_key_is_refused(void **state)
 {
-    memset(&place->key, 0xee, sizeof place->key);
-    return thsi_cluster_key_load(&place->key, place->path, place->why, sizeof place->why);
+    struct thsi_keyring keyring = three_keys();
+    const struct thsi_cluster_key four = { .secret = { 4 } };
+
+    (void)state;
+    assert_int_equal(thsi_keyring_install(&keyring, &four), THS_TOO_MANY);
+    assert_memory_equal(&keyring.keys[2], &three, sizeof three);
 }
 
-/* Refused, the key wiped, and the message says what, why, and what to do. */
-static void assert_refused(struct place *place, enum ths_err err, const char *reason, const char *remedy)
+static void promoted_key_comes_first_and_the_others_keep_their_order(void **state)
 {
-    assert_int_equal(load(place), err);
-    assert_true(sodium_is_zero((const uint8_t *)&place->key, sizeof place->key));
-    assert_non_null(strstr(place->why, "cannot use the key file"));
-    assert_non_null(strstr(place->why, place->path));
-    if (strstr(place->why, reason) == NULL || strstr(place->why, remedy) == NULL)
-        fail_msg("\"%s\" lacks \"%s\" or \"%s\"", place->why, reason, remedy);
+    struct thsi_keyring keyring = three_keys();
+
+    (void)state;
+    thsi_keyring_promote(&keyring, 2);
+    assert_memory_equal(&keyring.keys[0], &three, sizeof three);
+    assert_memory_equal(&keyring.keys[1], &one, sizeof one);
+    assert_memory_equal(&keyring.keys[2], &two, sizeof two);
+    thsi_keyring_promote(&keyring, 0);
+    assert_memory_equal(&keyring.keys[0], &three, sizeof three);
 }
 
-static void new_key_is_private_and_loads_again(void **state)
+static void removed_key_is_wiped_and_the_primary_one_is_not_removed(void **state)
 {
-    struct place *place = *state;
-    mode_t mask = umask(0777); /* even this one must not make it unreadable for its owner */
-    enum ths_err err = thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why);
-    struct stat file;
+    struct thsi_keyring keyring = three_keys();
 
-    (void)umask(mask);
-    assert_int_equal(err, THS_OK);
-    assert_string_equal(place->why, "");
-    assert_int_equal(stat(place->path, &file), 0);
-    assert_int_equal(file.st_mode & 07777, 0400);
-    assert_int_equal(load(place), THS_OK);
-    assert_string_equal(place->why, "");
-    assert_true(place->key.is_given);
-    assert_memory_equal(place->key.secret, secret, sizeof secret);
+    (void)state;
+    assert_int_equal(thsi_keyring_remove(&keyring, 0), THS_INVALID);
+    assert_int_equal(thsi_keyring_remove(&keyring, 1), THS_OK);
+    assert_int_equal(keyring.count, 2);
+    assert_memory_equal(&keyring.keys[1], &three, sizeof three);
+    assert_int_equal(sodium_is_zero(keyring.keys[2].secret, THSI_KEY_SIZE), 1);
 }
 
-static void file_is_two_lines_of_text(void **state)
-{
-    struct place *place = *state;
-    char text[128] = "";
-    FILE *file;
-
-    assert_int_equal(thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why), THS_OK);
-    file = fopen(place->path, "r");
-    assert_non_null(file);
-    assert_int_equal(fread(text, 1, sizeof text - 1, file), strlen(GOOD));
-    assert_int_equal(fclose(file), 0);
-    assert_string_equal(text, GOOD);
-}
-
-static void existing_file_is_never_overwritten(void **state)
-{
-    struct place *place = *state;
-    uint8_t other[THSI_KEY_SIZE] = { 99 };
-
-    assert_int_equal(thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why), THS_OK);
-    assert_int_equal(thsi_cluster_key_create(place->path, other, place->why, sizeof place->why), THS_INVALID);
-    assert_non_null(strstr(place->why, "something is there already"));
-    assert_non_null(strstr(place->why, "Choose another name"));
-    assert_int_equal(load(place), THS_OK);
-    assert_memory_equal(place->key.secret, secret, sizeof secret);
-}
-
-static void dangling_link_is_not_followed_by_create(void **state)
-{
-    struct place *place = *state;
-
-    assert_int_equal(symlink("/nonexistent/target", place->path), 0);
-    assert_int_equal(thsi_cluster_key_create(place->path, secret, place->why, sizeof place->why), THS_INVALID);
-}
-
-static void missing_directory_is_told(void **state)
-{
-    struct place *place = *state;
-
-    assert_int_equal(thsi_cluster_key_create("/nonexistent/cluster.key", secret, place->why, sizeof place->why),
-                     THS_IO);
-    assert_non_null(strstr(place->why, "cannot create the key file '/nonexistent/cluster.key'"));
-    assert_non_null(strstr(place->why, strerror(ENOENT)));
-    assert_non_null(strstr(place->why, "Choose a directory"));
-}
-
-static void missing_file_is_refused_with_the_command_that_makes_one(void **state)
-{
-    assert_refused(*state, THS_BAD_KEY, "there is no such file", "thiasos key new FILE");
-}
-
-static void file_open_to_others_is_refused(void **state)
-{
-    static const mode_t modes[] = { 0440, 0404, 0420, 0402, 0644, 0666, 0410, 0401 };
-    struct place *place = *state;
-
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        char mode[8];
-
-        (void)snprintf(mode, sizeof mode, "%04o", (unsigned)modes[i]);
-        put_file(place, GOOD, strlen(GOOD), modes[i]);
-        assert_refused(place, THS_BAD_KEY, mode, "chmod 0400");
-    }
-    put_file(place, GOOD, strlen(GOOD), 0600);
-    assert_int_equal(load(place), THS_OK);
-}
-
-static void wrong_length_is_refused(void **state)
-{
-    struct place *place = *state;
-
-    put_file(place, "", 0, 0400);
-    assert_refused(place, THS_BAD_KEY, "too short", "thiasos key new FILE");
-    put_file(place, GOOD, strlen(GOOD) - 2, 0400);
-    assert_refused(place, THS_BAD_KEY, "too short", "thiasos key new FILE");
-    put_file(place, GOOD "\n", strlen(GOOD) + 1, 0400);
-    assert_refused(place, THS_BAD_KEY, "too long", "thiasos key new FILE");
-}
-
-static void missing_last_newline_is_forgiven(void **state)
-{
-    struct place *place = *state;
-
-    put_file(place, GOOD, strlen(GOOD) - 1, 0400);
-    assert_int_equal(load(place), THS_OK);
-    assert_memory_equal(place->key.secret, secret, sizeof secret);
-}
-
-static void bad_syntax_is_refused(void **state)
-{
-    static const struct {
-        size_t at;
-        char byte;
-        const char *reason;
-    } rows[] = {
-        { 0, 'T', "does not begin with" },    { 19, '_', "does not begin with" }, { 20, '2', "another version" },
-        { 21, ' ', "another version" },       { 22, 'g', "hexadecimal" },         { 85, ' ', "hexadecimal" },
-        { 50, '\0', "hexadecimal" },          { 86, 'x', "hexadecimal" },
-    };
-    struct place *place = *state;
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char text[] = GOOD;
-
-        text[rows[i].at] = rows[i].byte;
-        put_file(place, text, strlen(GOOD), 0400);
-        assert_refused(place, THS_BAD_KEY, rows[i].reason, "thiasos key new FILE");
-    }
-}
-
-static void what_is_no_file_is_refused_without_waiting(void **state)
-{
-    struct place *place = *state;
-
-    assert_int_equal(mkfifo(place->path, 0400), 0);
-    assert_refused(place, THS_BAD_KEY, "not a regular file", "thiasos key new FILE");
-    assert_int_equal(unlink(place->path), 0);
-    assert_int_equal(mkdir(place->path, 0700), 0);
-    assert_refused(place, THS_BAD_KEY, "not a regular file", "thiasos key new FILE");
-}
-
-static void long_path_is_cut_in_the_message(void **state)
-{
-    struct place *place = *state;
-    char path[2000], why[40];
-    enum ths_err err;
-
-    memset(path, 'p', sizeof path - 1);
-    path[sizeof path - 1] = '\0';
-    err = thsi_cluster_key_load(&place->key, path, why, sizeof why);
-    assert_true(err == THS_IO || err == THS_BAD_KEY); /* some file systems say "no such file" of a name that is too long */
-    assert_int_equal(strlen(why), sizeof why - 1);
-}
+/* ---- Derived values ---------------------------------------------------------------------- */
 
 static void derived_values_differ_by_use_key_and_name(void **state)
 {
-    struct thsi_cluster_key one = { .secret = { 1 } }, two = { .secret = { 2 } }, none, again;
+    struct thsi_keyring none, again;
     uint8_t psk[THSI_KEY_SIZE], other_psk[THSI_KEY_SIZE];
     uint8_t id[THSI_KEY_ID_SIZE], other_id[THSI_KEY_ID_SIZE];
-    uint8_t node[THSI_NODE_ID_SIZE], other_node[THSI_NODE_ID_SIZE], cluster[THSI_CLUSTER_HASH_SIZE];
+    uint8_t cluster[THSI_CLUSTER_HASH_SIZE], other_cluster[THSI_CLUSTER_HASH_SIZE];
 
     (void)state;
     thsi_cluster_key_psk(&one, psk);
     thsi_cluster_key_psk(&two, other_psk);
     assert_memory_not_equal(psk, other_psk, sizeof psk);
     assert_memory_not_equal(psk, one.secret, sizeof psk);
-    thsi_cluster_key_id(&one, id);
-    thsi_cluster_key_id(&two, other_id);
-    assert_memory_not_equal(id, other_id, sizeof id);
+    thsi_cluster_key_fingerprint(&one, id);
     assert_memory_not_equal(id, psk, sizeof id);
-    thsi_cluster_key_node_id(&one, "a", node);
-    thsi_cluster_key_node_id(&one, "b", other_node);
-    assert_memory_not_equal(node, other_node, sizeof node);
-    thsi_cluster_key_node_id(&two, "a", other_node);
-    assert_memory_not_equal(node, other_node, sizeof node);
-    thsi_cluster_key_cluster_hash(&one, "a", cluster);
-    assert_memory_not_equal(node, cluster, sizeof node);
-    thsi_cluster_key_none(&none);
-    thsi_cluster_key_none(&again);
+    thsi_cluster_key_fingerprint(&two, other_id);
+    assert_memory_not_equal(id, other_id, sizeof id);
+    thsi_cluster_key_cluster_hash(&one, "a", nonce, cluster);
+    thsi_cluster_key_cluster_hash(&one, "b", nonce, other_cluster);
+    assert_memory_not_equal(cluster, other_cluster, sizeof cluster);
+    thsi_cluster_key_cluster_hash(&two, "a", nonce, other_cluster);
+    assert_memory_not_equal(cluster, other_cluster, sizeof cluster);
+    thsi_keyring_none(&none);
+    thsi_keyring_none(&again);
     assert_memory_equal(&none, &again, sizeof none);
-    assert_false(none.is_given);
+    assert_int_equal(none.count, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+static void key_id_differs_by_key_and_nonce_and_is_not_the_fingerprint(void **state)
+{
+    uint8_t id[THSI_KEY_ID_SIZE], other[THSI_KEY_ID_SIZE];
+
+    (void)state;
+    thsi_cluster_key_id(&one, nonce, id);
+    thsi_cluster_key_id(&two, nonce, other);
+    assert_memory_not_equal(id, other, sizeof id);
+    thsi_cluster_key_id(&one, other_nonce, other);
+    assert_memory_not_equal(id, other, sizeof id);
+    thsi_cluster_key_fingerprint(&one, other);
+    assert_memory_not_equal(id, other, sizeof id);
+}
+
+static void node_id_is_of_cluster_and_name_alone(void **state)
+{
+    uint8_t id[THSI_NODE_ID_SIZE], other[THSI_NODE_ID_SIZE];
+
+    (void)state;
+    thsi_cluster_node_id("c", "ab", id);
+    thsi_cluster_node_id("c", "ab", other);
+    assert_memory_equal(id, other, sizeof id);
+    thsi_cluster_node_id("c", "a", other);
+    assert_memory_not_equal(id, other, sizeof id);
+    thsi_cluster_node_id("ca", "b", other);
+    assert_memory_not_equal(id, other, sizeof id);
+}
+
+/* As PROTOCOL.md computes them, calculated by another implementation (Python's hashlib.blake2b). */
+static void derived_values_are_those_of_the_document(void **state)
+{
+    static const char *const expected[] = {
+        "ad9c1c195de4e65dd1d0abf912fc69be6fe5630284cda4ebd8ecdf91697aaeb9",
+        "097454c8e604e393",
+        "a4e5b34d1cf363bd",
+        "2df4af3f5ba9b184fbcc8b1d3a26361c",
+        "52dbad81aee93cf8590b4b6907c4f17e",
+    };
+    struct thsi_cluster_key key;
+    uint8_t fixed_nonce[THSI_LINK_NONCE_SIZE], got[THSI_KEY_SIZE];
+    char hex[THSI_KEY_SIZE * 2 + 1];
+
+    (void)state;
+    for (unsigned i = 0; i < THSI_KEY_SIZE; i++)
+        key.secret[i] = (uint8_t)i;
+    for (unsigned i = 0; i < THSI_LINK_NONCE_SIZE; i++)
+        fixed_nonce[i] = (uint8_t)(0xa0 + i);
+    thsi_cluster_key_psk(&key, got);
+    assert_string_equal(sodium_bin2hex(hex, sizeof hex, got, THSI_KEY_SIZE), expected[0]);
+    thsi_cluster_key_fingerprint(&key, got);
+    assert_string_equal(sodium_bin2hex(hex, sizeof hex, got, THSI_KEY_ID_SIZE), expected[1]);
+    thsi_cluster_key_id(&key, fixed_nonce, got);
+    assert_string_equal(sodium_bin2hex(hex, sizeof hex, got, THSI_KEY_ID_SIZE), expected[2]);
+    thsi_cluster_key_cluster_hash(&key, "orders", fixed_nonce, got);
+    assert_string_equal(sodium_bin2hex(hex, sizeof hex, got, THSI_CLUSTER_HASH_SIZE), expected[3]);
+    thsi_cluster_node_id("orders", "node-a", got);
+    assert_string_equal(sodium_bin2hex(hex, sizeof hex, got, THSI_NODE_ID_SIZE), expected[4]);
+}
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(new_key_is_private_and_loads_again),
-        TEST(file_is_two_lines_of_text),
-        TEST(existing_file_is_never_overwritten),
-        TEST(dangling_link_is_not_followed_by_create),
-        TEST(missing_directory_is_told),
-        TEST(missing_file_is_refused_with_the_command_that_makes_one),
-        TEST(file_open_to_others_is_refused),
-        TEST(wrong_length_is_refused),
-        TEST(missing_last_newline_is_forgiven),
-        TEST(bad_syntax_is_refused),
-        TEST(what_is_no_file_is_refused_without_waiting),
-        TEST(long_path_is_cut_in_the_message),
+        cmocka_unit_test(installed_key_comes_last_and_is_found_by_its_fingerprint),
+        cmocka_unit_test(key_is_installed_once),
+        cmocka_unit_test(fourth_key_is_refused),
+        cmocka_unit_test(promoted_key_comes_first_and_the_others_keep_their_order),
+        cmocka_unit_test(removed_key_is_wiped_and_the_primary_one_is_not_removed),
         cmocka_unit_test(derived_values_differ_by_use_key_and_name),
+        cmocka_unit_test(key_id_differs_by_key_and_nonce_and_is_not_the_fingerprint),
+        cmocka_unit_test(node_id_is_of_cluster_and_name_alone),
+        cmocka_unit_test(derived_values_are_those_of_the_document),
     };
 
     return sodium_init() < 0 ? EXIT_FAILURE : cmocka_run_group_tests(tests, NULL, NULL);

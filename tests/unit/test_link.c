@@ -15,7 +15,7 @@
 #include "tests/lib/test_env.h"
 
 static struct test_env env;
-static struct thsi_cluster_key key_a, key_b;
+static struct thsi_keyring key_a, key_b;
 static struct thsi_identity anna, bert;
 static struct thsi_link_core dialer, dialed;
 static uint8_t sealed[THSI_SEALED_PAYLOAD_MAX + THSI_SEALED_OVERHEAD];
@@ -36,9 +36,8 @@ static int set_up(void **state)
     (void)state;
     assert_true(sodium_init() >= 0);
     test_env_init(&env, 7);
-    memset(&key_a, 1, sizeof key_a);
-    memset(&key_b, 2, sizeof key_b);
-    key_a.is_given = key_b.is_given = true;
+    key_a = (struct thsi_keyring){ .keys = { { .secret = { 1 } } }, .count = 1 };
+    key_b = (struct thsi_keyring){ .keys = { { .secret = { 2 } } }, .count = 1 };
     anna = identity(11, "anna");
     bert = identity(22, "bert");
     return 0;
@@ -53,7 +52,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void begin(const struct thsi_cluster_key *of_dialer, const char *cluster)
+static void begin(const struct thsi_keyring *of_dialer, const char *cluster)
 {
     uint8_t random[THSI_LINK_RANDOM_SIZE];
 
@@ -98,7 +97,7 @@ static void shake_hands(void)
     assert_string_equal(dialed.handshake.peer.name, "anna");
     assert_false(dialed.verified);
     env.env.random(&env.env, random, sizeof random);
-    assert_int_equal(thsi_link_accept(&dialed, random), THS_OK);
+    assert_int_equal(thsi_link_accept(&dialed, env.now_ns, random), THS_OK);
     assert_int_equal(carry(&dialed, &dialer, &news), THS_OK);
     assert_int_equal(news.kind, THSI_NEWS_VERIFIED);
     assert_string_equal(dialer.handshake.peer.name, "bert");
@@ -157,7 +156,7 @@ static void proof_may_carry_the_first_payload(void **state)
     (void)state;
     begin(&key_a, "thiasos");
     assert_int_equal(carry(&dialer, &dialed, &news), THS_OK);
-    assert_int_equal(thsi_link_accept(&dialed, random), THS_OK);
+    assert_int_equal(thsi_link_accept(&dialed, env.now_ns, random), THS_OK);
     assert_int_equal(carry(&dialed, &dialer, &news), THS_OK);
     assert_int_equal(feed(&dialed, sealed, seal(&dialer, "at once"), &news), THS_OK);
     assert_int_equal(news.kind, THSI_NEWS_VERIFIED);
@@ -189,7 +188,7 @@ static void another_cluster_name_is_refused(void **state)
 
 static void another_protocol_version_is_refused_with_the_versions(void **state)
 {
-    const struct thsi_handshake_config newer = { .initiator = true, .key = &key_a, .cluster = "thiasos",
+    const struct thsi_handshake_config newer = { .initiator = true, .keys = &key_a, .cluster = "thiasos",
                                                  .self = &anna, .version_min = 7, .version_max = 9 };
     uint8_t random[THSI_LINK_RANDOM_SIZE] = { 3 };
     struct thsi_link_news news;
@@ -230,7 +229,7 @@ static void replayed_hello_never_becomes_a_verified_link(void **state)
     memcpy(hello, dialer.out, len);
     assert_int_equal(feed(&dialed, hello, len, &news), THS_OK);
     assert_int_equal(news.kind, THSI_NEWS_ASKED);
-    assert_int_equal(thsi_link_accept(&dialed, random), THS_OK);
+    assert_int_equal(thsi_link_accept(&dialed, env.now_ns, random), THS_OK);
     assert_int_not_equal(feed(&dialed, hello, len, &news), THS_OK);
     assert_false(dialed.verified);
 }
@@ -327,7 +326,7 @@ static void key_is_replaced_after_an_hour_and_the_other_side_follows(void **stat
 
     (void)state;
     shake_hands();
-    env.now_ns += THSI_LINK_REKEY_NS;
+    env.now_ns += dialer.limits.age_ns;
     assert_int_equal(feed(&dialed, sealed, seal(&dialer, "new key"), &news), THS_OK);
     assert_text(&news, "new key");
     assert_int_equal(dialer.session.send.phase, 1);

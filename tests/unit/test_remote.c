@@ -24,6 +24,7 @@ struct side {
     uint64_t counter;        /* of the frames it sent */
     unsigned wakes;
     char gossip[64];
+    uint32_t keys_len;       /* of the record KEYS that came */
 };
 
 static struct test_env env;
@@ -57,9 +58,18 @@ static void bye(void *arg, struct thsi_peer *peer)
     (void)peer;
 }
 
+static enum ths_err keys(void *arg, struct thsi_peer *peer, const struct thsi_envelope *record)
+{
+    struct side *side = arg;
+
+    (void)peer;
+    side->keys_len = record->bytes_len;
+    return record->kind == THSI_RECORD_KEYS ? THS_OK : THS_BAD_KEY;
+}
+
 static void begin(struct side *side, uint64_t uid, const char *name)
 {
-    const struct thsi_remote_hooks hooks = { wake, gossip, bye, side };
+    const struct thsi_remote_hooks hooks = { wake, gossip, bye, keys, side };
 
     memset(side, 0, sizeof *side);
     fake_runtime_init(&side->fake, &env, uid, name);
@@ -264,6 +274,16 @@ static void gossip_needs_a_link_and_goes_to_the_hook(void **state)
     assert_int_equal(thsi_remote_gossip(a.remote, B, (const uint8_t *)"rumour", 6, false), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
     assert_string_equal(b.gossip, "rumour");
+}
+
+static void key_records_go_to_the_hook_whose_refusal_ends_the_frame(void **state)
+{
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, (const uint8_t *)"\x92\x25\xc4\x08" "12345678", 12), THS_OK);
+    assert_int_equal(b.keys_len, 8);
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, (const uint8_t *)"\x92\x26\xc4\x08" "12345678", 12),
+                     THS_BAD_KEY);
 }
 
 /* ---- Refusals ----------------------------------------------------------------------------- */
@@ -652,6 +672,7 @@ int main(void)
         TEST(group_tell_reaches_every_receiver_with_one_record),
         TEST(large_body_takes_a_frame_of_its_own),
         TEST(gossip_needs_a_link_and_goes_to_the_hook),
+        TEST(key_records_go_to_the_hook_whose_refusal_ends_the_frame),
         TEST(refused_tells_from_outside_come_back_counted),
         TEST(refused_tells_of_an_actor_come_back_to_it_gathered_by_pair_and_reason),
         TEST(unknown_type_is_answered_and_then_refused_at_the_sender),

@@ -26,12 +26,18 @@ struct ends {
 static const struct thsi_noise_keys keys_a = { .send = { 1 }, .receive = { 2 } };
 static const struct thsi_noise_keys keys_b = { .send = { 2 }, .receive = { 1 } };
 
+static const uint8_t shared[THSI_KEY_SIZE] = { 42 };
+static const uint8_t not_shared[THSI_KEY_SIZE] = { 43 };
+static const struct thsi_session_limits limits = { .bytes = 1000, .age_ns = 5000 };
+static uint64_t now_ns; /* when `seal` seals */
+
 static struct ends new_ends(void)
 {
     struct ends ends;
 
-    thsi_session_init(&ends.a, &keys_a);
-    thsi_session_init(&ends.b, &keys_b);
+    now_ns = 0;
+    thsi_session_init(&ends.a, &keys_a, &limits, 0);
+    thsi_session_init(&ends.b, &keys_b, &limits, 0);
     return ends;
 }
 
@@ -42,7 +48,7 @@ static struct frame seal(struct thsi_session *session, uint8_t lane, const char 
     frame.len = strlen(text) + THSI_SEALED_OVERHEAD;
     assert_true(frame.len <= sizeof frame.at);
     memcpy(frame.at + THSI_SEALED_HEADER_SIZE, text, strlen(text));
-    assert_int_equal(thsi_session_seal(session, lane, thsi_session_received(session), frame.at, strlen(text)), THS_OK);
+    assert_int_equal(thsi_session_seal(session, now_ns, lane, thsi_session_received(session), frame.at, strlen(text)), THS_OK);
     return frame;
 }
 
@@ -100,7 +106,7 @@ static void header_is_as_drawn(void **state)
     struct frame frame = { .len = TEXT_LEN + THSI_SEALED_OVERHEAD };
 
     (void)state;
-    assert_int_equal(thsi_session_seal(&ends.a, 3, UINT64_C(0x0102030405060708), frame.at, TEXT_LEN), THS_OK);
+    assert_int_equal(thsi_session_seal(&ends.a, 0, 3, UINT64_C(0x0102030405060708), frame.at, TEXT_LEN), THS_OK);
     assert_memory_equal(frame.at, header, sizeof header);
 }
 
@@ -179,7 +185,7 @@ static void frame_does_not_open_at_its_sender_or_in_another_session(void **state
 
     (void)state;
     assert_refused(&ends.a, frame, THS_FORGED);
-    thsi_session_init(&other, &other_keys);
+    thsi_session_init(&other, &other_keys, &limits, 0);
     assert_refused(&other, frame, THS_FORGED);
 }
 
@@ -192,7 +198,7 @@ static void new_key_is_followed_by_the_next_frame(void **state)
 
     (void)state;
     memcpy(old_key, ends.a.send.key, sizeof old_key);
-    assert_int_equal(thsi_session_rekey(&ends.a), THS_OK);
+    thsi_session_rekey(&ends.a, 0);
     assert_memory_not_equal(ends.a.send.key, old_key, sizeof old_key);
     after = seal(&ends.a, 0, "after");
     later = seal(&ends.a, 0, "later");
@@ -211,8 +217,8 @@ static void skipping_a_key_phase_is_forged(void **state)
     struct ends ends = new_ends();
 
     (void)state;
-    assert_int_equal(thsi_session_rekey(&ends.a), THS_OK);
-    assert_int_equal(thsi_session_rekey(&ends.a), THS_OK);
+    thsi_session_rekey(&ends.a, 0);
+    thsi_session_rekey(&ends.a, 0);
     assert_refused(&ends.b, seal(&ends.a, 0, TEXT), THS_FORGED);
 }
 
@@ -228,18 +234,124 @@ static void forged_frame_of_the_next_phase_changes_no_key(void **state)
     assert_opens(&ends.b, good, TEXT);
 }
 
-static void last_key_phase_ends_rekeying_only(void **state)
+static void key_phase_wraps_and_keys_go_on(void **state)
+{
+    struct ends ends = new_ends();
+    uint8_t first[THSI_KEY_SIZE];
+
+    (void)state;
+    memcpy(first, ends.a.send.key, sizeof first);
+    for (unsigned i = 0; i <= UINT16_MAX; i++) {
+        thsi_session_rekey(&ends.a, 0);
+        assert_opens(&ends.b, seal(&ends.a, 0, ""), "");
+    }
+    assert_int_equal(ends.b.receive.phase, 0);
+    assert_memory_not_equal(ends.b.receive.key, first, sizeof first);
+    assert_true(thsi_session_sent(&ends.a) == 65536);
+}
+
+static void old_key_is_replaced_at_its_age_and_not_before(void **state)
 {
     struct ends ends = new_ends();
 
     (void)state;
-    ends.a.send.phase = UINT16_MAX;
-    ends.b.receive.phase = UINT16_MAX;
-    assert_int_equal(thsi_session_rekey(&ends.a), THS_CLOSED);
+    now_ns = limits.age_ns - 1;
     assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
-    struct frame wrapped = seal(&ends.a, 0, TEXT);
-    thsi_put_u16(wrapped.at + THSI_SEALED_PHASE_AT, 0);
-    assert_refused(&ends.b, wrapped, THS_FORGED);
+    assert_int_equal(ends.a.send.phase, 0);
+    now_ns = limits.age_ns;
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+    assert_int_equal(ends.a.send.phase, 1);
+    now_ns = 2 * limits.age_ns - 1;
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+    assert_int_equal(ends.a.send.phase, 1);
+    assert_int_equal(ends.b.send.phase, 0); /* each direction by its own sender */
+}
+
+/* The other side would have to skip one, which it refuses. */
+static void key_that_sealed_nothing_is_not_replaced_however_old(void **state)
+{
+    struct ends ends = new_ends();
+
+    (void)state;
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+    thsi_session_rekey_with(&ends.a, shared, 0);
+    thsi_session_await(&ends.b, shared);
+    now_ns = 3 * limits.age_ns;
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+    assert_int_equal(ends.a.send.phase, 1);
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+    assert_int_equal(ends.a.send.phase, 2);
+}
+
+static void key_that_sealed_its_volume_is_replaced(void **state)
+{
+    struct ends ends = new_ends();
+    uint64_t sealed = 0;
+
+    (void)state;
+    for (; sealed < limits.bytes; sealed += TEXT_LEN) {
+        assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+        assert_int_equal(ends.a.send.phase, 0);
+    }
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+    assert_int_equal(ends.a.send.phase, 1);
+    assert_true(ends.a.sealed_bytes == TEXT_LEN);
+}
+
+static void endless_age_is_no_limit(void **state)
+{
+    const struct thsi_session_limits endless = { .bytes = UINT64_MAX, .age_ns = UINT64_MAX };
+    struct ends ends = new_ends();
+
+    (void)state;
+    thsi_session_init(&ends.a, &keys_a, &endless, 77);
+    now_ns = UINT64_MAX - 1;
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+    assert_int_equal(ends.a.send.phase, 0);
+}
+
+static void secret_goes_into_the_next_key_on_both_sides(void **state)
+{
+    struct ends ends = new_ends();
+    struct frame last = seal(&ends.a, 0, "which"), first, second;
+    uint8_t plain[THSI_KEY_SIZE];
+
+    (void)state;
+    memcpy(plain, ends.a.send.key, sizeof plain);
+    thsi_session_rekey_with(&ends.a, shared, 0);
+    first = seal(&ends.a, 0, "new");
+    second = seal(&ends.a, 0, "newer");
+    assert_opens(&ends.b, last, "which");
+    thsi_session_await(&ends.b, shared);
+    assert_opens(&ends.b, first, "new");
+    assert_opens(&ends.b, second, "newer");
+    assert_false(ends.b.awaits);
+    assert_int_equal(sodium_is_zero(ends.b.awaited, THSI_KEY_SIZE), 1);
+    assert_memory_equal(ends.a.send.key, ends.b.receive.key, THSI_KEY_SIZE);
+    thsi_session_rekey(&ends.a, 0);
+    assert_opens(&ends.b, seal(&ends.a, 0, TEXT), TEXT);
+}
+
+static void who_lacks_the_secret_is_left_behind(void **state)
+{
+    struct ends ends = new_ends();
+
+    (void)state;
+    thsi_session_rekey_with(&ends.a, shared, 0);
+    thsi_session_await(&ends.b, not_shared);
+    assert_refused(&ends.b, seal(&ends.a, 0, TEXT), THS_FORGED);
+}
+
+static void frame_of_the_old_or_the_plain_next_key_is_forged_once_a_secret_is_awaited(void **state)
+{
+    struct ends old = new_ends(), plain = new_ends();
+
+    (void)state;
+    thsi_session_await(&old.b, shared);
+    assert_refused(&old.b, seal(&old.a, 0, TEXT), THS_FORGED);
+    thsi_session_await(&plain.b, shared);
+    thsi_session_rekey(&plain.a, 0);
+    assert_refused(&plain.b, seal(&plain.a, 0, TEXT), THS_FORGED);
 }
 
 static void last_counter_is_never_used(void **state)
@@ -254,7 +366,7 @@ static void last_counter_is_never_used(void **state)
     frame = seal(&ends.a, 0, TEXT);
     assert_opens(&ends.b, frame, TEXT);
     before = ends.a;
-    assert_int_equal(thsi_session_seal(&ends.a, 0, 0, frame.at, TEXT_LEN), THS_CLOSED);
+    assert_int_equal(thsi_session_seal(&ends.a, 0, 0, 0, frame.at, TEXT_LEN), THS_CLOSED);
     assert_memory_equal(&ends.a, &before, sizeof before);
 }
 
@@ -268,9 +380,9 @@ static void payload_beyond_its_bound_is_refused_before_it_is_touched(void **stat
     (void)state;
     assert_non_null(frame);
     memset(frame, 'x', THSI_SEALED_FRAME_MAX);
-    assert_int_equal(thsi_session_seal(&ends.a, 0, 0, frame, THSI_SEALED_PAYLOAD_MAX + 1), THS_TOO_BIG);
+    assert_int_equal(thsi_session_seal(&ends.a, 0, 0, 0, frame, THSI_SEALED_PAYLOAD_MAX + 1), THS_TOO_BIG);
     assert_memory_equal(&ends.a, &before, sizeof before);
-    assert_int_equal(thsi_session_seal(&ends.a, 0, 0, frame, THSI_SEALED_PAYLOAD_MAX), THS_OK);
+    assert_int_equal(thsi_session_seal(&ends.a, 0, 0, 0, frame, THSI_SEALED_PAYLOAD_MAX), THS_OK);
     assert_int_equal(thsi_session_open(&ends.b, frame, THSI_SEALED_FRAME_MAX, &opened), THS_OK);
     assert_int_equal(opened.payload_len, THSI_SEALED_PAYLOAD_MAX);
     free(frame);
@@ -299,7 +411,14 @@ int main(void)
         cmocka_unit_test(new_key_is_followed_by_the_next_frame),
         cmocka_unit_test(skipping_a_key_phase_is_forged),
         cmocka_unit_test(forged_frame_of_the_next_phase_changes_no_key),
-        cmocka_unit_test(last_key_phase_ends_rekeying_only),
+        cmocka_unit_test(key_phase_wraps_and_keys_go_on),
+        cmocka_unit_test(old_key_is_replaced_at_its_age_and_not_before),
+        cmocka_unit_test(key_that_sealed_nothing_is_not_replaced_however_old),
+        cmocka_unit_test(key_that_sealed_its_volume_is_replaced),
+        cmocka_unit_test(endless_age_is_no_limit),
+        cmocka_unit_test(secret_goes_into_the_next_key_on_both_sides),
+        cmocka_unit_test(who_lacks_the_secret_is_left_behind),
+        cmocka_unit_test(frame_of_the_old_or_the_plain_next_key_is_forged_once_a_secret_is_awaited),
         cmocka_unit_test(last_counter_is_never_used),
         cmocka_unit_test(payload_beyond_its_bound_is_refused_before_it_is_touched),
         cmocka_unit_test(finished_session_holds_no_key),

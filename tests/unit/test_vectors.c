@@ -99,19 +99,22 @@ static void each_vector_is_what_the_code_makes(void **state)
 
 /* ---- The handshake ------------------------------------------------------------------------------ */
 
-static struct thsi_cluster_key key_of(const json_t *derived)
+static struct thsi_keyring keys_of_vectors(void)
 {
-    struct thsi_cluster_key key = { .is_given = true };
-    struct bytes secret = bytes_at(derived, "secret");
+    struct thsi_keyring keys = { .count = 2 };
+    const json_t *vector = at(golden, "key");
+    struct bytes primary = bytes_at(at(vector, "primary"), "secret"), installed = bytes_at(at(vector, "installed"), "secret");
 
-    assert_int_equal(secret.len, sizeof key.secret);
-    memcpy(key.secret, secret.at, sizeof key.secret);
-    return key;
+    assert_int_equal(primary.len, THSI_KEY_SIZE);
+    assert_int_equal(installed.len, THSI_KEY_SIZE);
+    memcpy(keys.keys[0].secret, primary.at, THSI_KEY_SIZE);
+    memcpy(keys.keys[1].secret, installed.at, THSI_KEY_SIZE);
+    return keys;
 }
 
-static struct thsi_handshake begin(const struct thsi_cluster_key *key, const struct thsi_identity *self, bool initiator)
+static struct thsi_handshake begin(const struct thsi_keyring *keys, const struct thsi_identity *self, bool initiator)
 {
-    const struct thsi_handshake_config config = { .initiator = initiator, .key = key, .self = self,
+    const struct thsi_handshake_config config = { .initiator = initiator, .keys = keys, .self = self,
                                                   .cluster = json_string_value(at(at(golden, "handshake"), "cluster")) };
     struct thsi_handshake handshake;
 
@@ -131,9 +134,9 @@ static void assert_identity(const struct thsi_identity *got, const json_t *expec
 static void handshake_of_the_vectors_is_read_by_both_sides(void **state)
 {
     const json_t *vector = at(golden, "handshake"), *a = at(vector, "initiator"), *b = at(vector, "responder");
-    const struct thsi_cluster_key key = key_of(at(golden, "key"));
+    const struct thsi_keyring keys = keys_of_vectors();
     const struct thsi_identity self_a = vectors_identity("a"), self_b = vectors_identity("b");
-    struct thsi_handshake initiator = begin(&key, &self_a, true), responder = begin(&key, &self_b, false);
+    struct thsi_handshake initiator = begin(&keys, &self_a, true), responder = begin(&keys, &self_b, false);
     struct bytes hello1 = bytes_at(vector, "hello1"), hello2 = bytes_at(vector, "hello2");
     struct bytes nonce = bytes_at(vector, "link_nonce"), secret_a = bytes_at(a, "ephemeral_secret");
     struct bytes secret_b = bytes_at(b, "ephemeral_secret");
@@ -156,14 +159,14 @@ static void handshake_of_the_vectors_is_read_by_both_sides(void **state)
 
 static void refusals_of_the_vectors_are_read(void **state)
 {
-    const struct thsi_cluster_key key = key_of(at(golden, "key"));
+    const struct thsi_keyring keys = keys_of_vectors();
     const struct thsi_identity self = vectors_identity("a");
     const json_t *vector;
     size_t index;
 
     (void)state;
     json_array_foreach(at(golden, "refusals"), index, vector) {
-        struct thsi_handshake initiator = begin(&key, &self, true);
+        struct thsi_handshake initiator = begin(&keys, &self, true);
         struct bytes frame = bytes_at(vector, "frame"), made;
         const uint8_t random[THSI_KEY_SIZE] = { 1 };
 
@@ -179,7 +182,10 @@ static void refusals_of_the_vectors_are_read(void **state)
 static void frames_of_the_vectors_open(void **state)
 {
     const json_t *shaken = at(golden, "handshake"), *vector;
+    const struct thsi_session_limits limits = THSI_SESSION_LIMITS_DEFAULT;
+    const struct thsi_keyring keys = keys_of_vectors();
     struct thsi_noise_keys of_initiator = { .send = { 0 } }, of_responder = { .send = { 0 } };
+    uint8_t psk[THSI_KEY_SIZE];
     struct thsi_session initiator, responder;
     size_t index;
 
@@ -188,8 +194,8 @@ static void frames_of_the_vectors_open(void **state)
     memcpy(of_initiator.receive, bytes_at(shaken, "responder_sends_with").at, THSI_KEY_SIZE);
     memcpy(of_responder.send, of_initiator.receive, THSI_KEY_SIZE);
     memcpy(of_responder.receive, of_initiator.send, THSI_KEY_SIZE);
-    thsi_session_init(&initiator, &of_initiator);
-    thsi_session_init(&responder, &of_responder);
+    thsi_session_init(&initiator, &of_initiator, &limits, 0);
+    thsi_session_init(&responder, &of_responder, &limits, 0);
     json_array_foreach(at(at(golden, "session"), "frames"), index, vector) {
         bool from_initiator = strcmp(json_string_value(at(vector, "from")), "initiator") == 0;
         struct bytes frame = bytes_at(vector, "frame");
@@ -200,8 +206,12 @@ static void frames_of_the_vectors_open(void **state)
         assert_int_equal(opened.counter, json_integer_value(at(vector, "counter")));
         assert_int_equal(opened.ack, json_integer_value(at(vector, "ack")));
         assert_bytes(opened.payload, opened.payload_len, vector, "payload");
+        if (opened.payload_len > 1 && opened.payload[1] == THSI_RECORD_KEY) {
+            thsi_cluster_key_psk(&keys.keys[1], psk);
+            thsi_session_await(&responder, psk);
+        }
     }
-    assert_int_equal(responder.receive.phase, 1);
+    assert_int_equal(responder.receive.phase, 2);
     assert_int_equal(initiator.receive.phase, 1);
 }
 
