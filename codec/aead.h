@@ -31,7 +31,10 @@ struct thsi_aead_clear {
     size_t len;
 };
 
-/* Four zero bytes and the counter, little endian. UINT64_MAX is the nonce that makes new keys. */
+/* Of the nonce that makes new keys; nothing else is sealed with it. */
+#define THSI_COUNTER_RESERVED UINT64_MAX
+
+/* Four zero bytes and the counter, little endian. */
 static inline void thsi_aead_nonce(uint8_t *nonce, uint64_t counter)
 {
     memset(nonce, 0, 4);
@@ -39,7 +42,8 @@ static inline void thsi_aead_nonce(uint8_t *nonce, uint64_t counter)
         nonce[4 + i] = (uint8_t)(counter >> (8 * i));
 }
 
-/* Seal @len bytes at @plain to @out, which may be the same; the tag follows them. Thread: any. */
+/* Seal @len bytes at @plain to @out, which may be the same; the tag follows them. @counter is not the reserved one.
+ * Thread: any. */
 static inline void thsi_aead_seal(const uint8_t *key, uint64_t counter, struct thsi_aead_clear clear,
                                   const uint8_t *plain, size_t len, uint8_t *out)
 {
@@ -62,6 +66,19 @@ static inline bool thsi_aead_open(const uint8_t *key, uint64_t counter, struct t
     thsi_aead_nonce(nonce, counter);
     return crypto_aead_chacha20poly1305_ietf_decrypt_detached(out, NULL, sealed, len, sealed + len, clear.at,
                                                               clear.len, nonce, key) == 0;
+}
+
+/* Noise's Rekey: the first 32 bytes of sealing 32 zero bytes under the reserved nonce. Both sides do it, with the same
+ * result, so nobody is told of it. @next may be @key. Thread: any. */
+static inline void thsi_aead_next_key(const uint8_t *key, uint8_t *next)
+{
+    uint8_t sealed[THSI_KEY_SIZE] = {0}, tag[THSI_TAG_SIZE], nonce[THSI_NONCE_SIZE];
+
+    thsi_aead_nonce(nonce, THSI_COUNTER_RESERVED);
+    crypto_aead_chacha20poly1305_ietf_encrypt_detached(sealed, tag, NULL, sealed, sizeof(sealed), NULL, 0, NULL, nonce,
+                                                       key);
+    memcpy(next, sealed, THSI_KEY_SIZE);
+    sodium_memzero(sealed, sizeof(sealed));
 }
 
 #endif /* THSI_CODEC_AEAD_H */

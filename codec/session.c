@@ -13,16 +13,6 @@ static_assert(THSI_SEALED_OVERHEAD == 40, "protocol/session.md says forty bytes"
 
 /* ---- Keys that follow -------------------------------------------------------------------- */
 
-/* Noise's Rekey: the first 32 bytes of sealing 32 zero bytes under the reserved nonce. @next may be @key. */
-static void derive_next_key(const uint8_t *key, uint8_t *next)
-{
-    uint8_t sealed[THSI_KEY_SIZE + THSI_TAG_SIZE] = {0};
-
-    thsi_aead_seal(key, UINT64_MAX, (struct thsi_aead_clear){NULL, 0}, sealed, THSI_KEY_SIZE, sealed);
-    memcpy(next, sealed, THSI_KEY_SIZE);
-    sodium_memzero(sealed, sizeof(sealed));
-}
-
 /* The key that would follow, as key of a hash (BLAKE2b) of a label, its NUL and the secret. @next may be @key. */
 static void derive_mixed_key(const uint8_t *key, const uint8_t *secret, uint8_t *next)
 {
@@ -30,7 +20,7 @@ static void derive_mixed_key(const uint8_t *key, const uint8_t *secret, uint8_t 
     uint8_t plain[THSI_KEY_SIZE];
     crypto_generichash_state state;
 
-    derive_next_key(key, plain);
+    thsi_aead_next_key(key, plain);
     crypto_generichash_init(&state, plain, sizeof(plain), THSI_KEY_SIZE);
     crypto_generichash_update(&state, (const uint8_t *)label, sizeof(label));
     crypto_generichash_update(&state, secret, THSI_KEY_SIZE);
@@ -69,7 +59,7 @@ void thsi_session_fini(struct thsi_session *session)
 
 void thsi_session_rekey(struct thsi_session *session, uint64_t now_ns)
 {
-    derive_next_key(session->send.key, session->send.key);
+    thsi_aead_next_key(session->send.key, session->send.key);
     session->send.phase++;
     begin_key(session, now_ns);
 }
@@ -89,7 +79,7 @@ enum ths_err thsi_session_seal(struct thsi_session *session, uint64_t now_ns, ui
 
     if (payload_len > THSI_SEALED_PAYLOAD_MAX)
         return THS_TOO_BIG;
-    if (send->counter == UINT64_MAX)
+    if (send->counter == THSI_COUNTER_RESERVED)
         return THS_CLOSED;
     if (session->used && (session->sealed_bytes >= session->limits.bytes || now_ns >= session->rekey_due_ns))
         thsi_session_rekey(session, now_ns);
@@ -121,7 +111,7 @@ static const uint8_t *key_of_phase(const struct thsi_session *session, uint16_t 
     if (session->awaits)
         memcpy(next, session->awaited, THSI_KEY_SIZE);
     else
-        derive_next_key(receive->key, next);
+        thsi_aead_next_key(receive->key, next);
     return next;
 }
 

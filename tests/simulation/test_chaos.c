@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/aead_recorder.h"
 #include "tests/lib/checker.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -26,6 +27,18 @@ enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 400 : 4000, SEEDS_LONG = 100000, S
 static struct history history;
 static uint64_t sights[CHECKER_SIGHTS_COUNT];
 
+/* Whether no key sealed twice with one nonce. Programs that record nothing have nothing to complain of. */
+static bool nonces_are_fresh(uint64_t seed)
+{
+    if (aead_recorder_repeats() > 0)
+        (void)fprintf(stderr, "seed %llu: a key was used twice with the same nonce\n", (unsigned long long)seed);
+#ifdef THSI_AEAD_RECORDED
+    return aead_recorder_repeats() == 0 && aead_recorder_seals() > 0;
+#else
+    return aead_recorder_repeats() == 0;
+#endif
+}
+
 /* Returns whether the history of @seed keeps what is promised; prints what is wrong. */
 static bool run(uint64_t seed, unsigned nodes)
 {
@@ -35,6 +48,7 @@ static bool run(uint64_t seed, unsigned nodes)
     uint32_t lives[2] = { 0, 0 };
     unsigned lives_count = 0;
 
+    aead_recorder_reset();
     if (!chaos_run(&options, &history, &end)) {
         (void)fprintf(stderr, "no memory\n");
         return false;
@@ -42,7 +56,7 @@ static bool run(uint64_t seed, unsigned nodes)
     checker_check(&history, &end, nodes > 1, sights, &verdict);
     if (!verdict.broken) {
         chaos_stop();
-        return true;
+        return nonces_are_fresh(seed);
     }
     (void)fprintf(stderr, "seed %llu, %u nodes, event %zu of %zu: %s\n", (unsigned long long)seed, nodes, verdict.at,
                   history.count, verdict.why);
