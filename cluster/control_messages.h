@@ -64,6 +64,11 @@ THS_MESSAGE(control_stats_answer, "ths.control.stats_answer", 1, boolean(cut), l
             list(string, types), list(u64, handled), list(u64, busy_ns), list(u64, busy_max_ns), list(u64, waited),
             list(u64, waited_ns), list(u64, waited_max_ns), list(u64, refused), list(u64, expired), list(u64, crashed))
 
+/* Take up the key file again. Answered with what the node holds then, the primary key first, and how many of its links are
+ * not on that one yet. */
+THS_MESSAGE(control_reload_keys, "ths.control.reload_keys", 1)
+THS_MESSAGE(control_keys_answer, "ths.control.keys_answer", 1, list(string, fingerprints, .max = 16), u32(links), u32(moving))
+
 /* Who is target? */
 THS_MESSAGE(control_find, "ths.control.find", 1, string(target, .max = THSI_TARGET_MAX))
 THS_MESSAGE(control_found, "ths.control.found", 1, ref(to), string(node))

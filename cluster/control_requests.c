@@ -1,5 +1,6 @@
 #include "cluster/control_requests.h"
 
+#include "cluster/root.h"
 #include "cluster/types_actor.h"
 #include "node/base/message_table.h"
 #include "thiasos/cluster.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 
 #define ASK_MS_MAX 600000u
-#define WHY_SIZE 400
+#define WHY_SIZE 512
 
 /* ---- Failing --------------------------------------------------------------------------------- */
 
@@ -264,6 +265,27 @@ static enum ths_err on_send(struct thsi_control_session *session, const struct c
     return msg->ask ? on_ask(session, &relay) : on_tell(session, &relay);
 }
 
+/* ---- Keys ------------------------------------------------------------------------------------- */
+
+static enum ths_err on_reload_keys(struct thsi_control_session *session)
+{
+    char texts[THSI_KEYRING_MAX][THSI_FINGERPRINT_TEXT_SIZE], why[WHY_SIZE];
+    const char *items[THSI_KEYRING_MAX];
+    struct control_keys_answer answer = { .fingerprints = { items, 0 } };
+    struct thsi_keys_report report;
+    enum ths_err err = ths_cluster_reload_keys(session->node, why, sizeof why);
+
+    if (err != THS_OK)
+        return fail(session, err, why);
+    thsi_keys_report(thsi_cluster_of(session->node), &report);
+    for (unsigned i = 0; i < report.fingerprints.count; i++)
+        items[i] = thsi_fingerprint_print(&report.fingerprints.of[i], texts[i]);
+    answer.fingerprints.count = report.fingerprints.count;
+    answer.links = report.links;
+    answer.moving = report.moving;
+    return thsi_control_write(&session->link, &control_keys_answer_type, &answer);
+}
+
 /* ---- One request ------------------------------------------------------------------------------ */
 
 enum ths_err thsi_control_serve(struct thsi_control_session *session)
@@ -271,6 +293,7 @@ enum ths_err thsi_control_serve(struct thsi_control_session *session)
     struct ths_type *const types[] = {
         &control_info_type, &control_members_type, &control_groups_type, &control_actors_type,
         &control_stats_type, &control_find_type, &control_describe_type, &control_send_type,
+        &control_reload_keys_type,
     };
     const struct thsi_type_info *got;
     void *msg;
@@ -291,6 +314,8 @@ enum ths_err thsi_control_serve(struct thsi_control_session *session)
         return thsi_control_answer_actors(session);
     if (got == thsi_type_intern(&control_stats_type))
         return thsi_control_answer_stats(session);
+    if (got == thsi_type_intern(&control_reload_keys_type))
+        return on_reload_keys(session);
     if (got == thsi_type_intern(&control_find_type))
         return on_find(session, msg);
     if (got == thsi_type_intern(&control_describe_type))

@@ -72,6 +72,7 @@ struct thsi_driver_link {
     struct thsi_outframe *stuck; /* sealed; the transport had no room for it */
     unsigned in_flight;         /* frames of its outbox with the transport */
     struct thsi_handover handover; /* UP */
+    bool has_handover;
     bool untended;              /* the handover is to be looked at, once nothing is stuck and the frame at hand is done with */
     bool moving;                /* not sealed with the primary key both ways */
     bool holds;                 /* its peer was taken from the list of dirty ones, and is not given back yet */
@@ -122,7 +123,8 @@ struct thsi_driver {
     _Atomic uint32_t frames_back;
     _Atomic uint32_t phase;              /* enum thsi_driver_phase; parked on */
     _Atomic uint32_t keys_taken;         /* how many keyrings were taken up; parked on */
-    _Atomic uint32_t keys_moving;        /* links that are not sealed with the primary key both ways */
+    _Atomic uint32_t links_up;           /* with a handover */
+    _Atomic uint32_t keys_moving;        /* those that are not sealed with the primary key both ways */
     struct thsi_poller poller;           /* what workers do for it */
     pthread_mutex_t turn;                /* over all that is the driver's own */
     _Atomic uint32_t held;               /* the thread has it */

@@ -88,6 +88,8 @@ void thsi_driver_tend_keys(struct thsi_driver *driver, struct thsi_driver_link *
 void thsi_driver_begin_keys(struct thsi_driver *driver, struct thsi_driver_link *link)
 {
     thsi_handover_begin(&link->handover, link->core.handshake.fingerprint);
+    link->has_handover = true;
+    (void)atomic_fetch_add_explicit(&driver->links_up, 1, memory_order_relaxed);
     thsi_driver_tend_keys(driver, link);
 }
 
@@ -102,7 +104,7 @@ void thsi_driver_check_keys(struct thsi_driver *driver)
 
 void thsi_driver_take_keys(struct thsi_driver *driver)
 {
-    char primary[THSI_KEY_ID_SIZE * 2 + 1];
+    char primary[THSI_FINGERPRINT_TEXT_SIZE];
     uint32_t number;
 
     (void)pthread_mutex_lock(&driver->mutex);
@@ -113,9 +115,8 @@ void thsi_driver_take_keys(struct thsi_driver *driver)
     }
     thsi_keyring_wipe(&driver->keys_next);
     (void)pthread_mutex_unlock(&driver->mutex);
-    sodium_bin2hex(primary, sizeof primary, driver->fingerprints.of[0].at, THSI_KEY_ID_SIZE);
-    thsi_note(driver->runtime, THS_LOG_INFO, "keys", "took up the keyring: the primary key is %s, of %u in all", primary,
-              driver->fingerprints.count);
+    thsi_note(driver->runtime, THS_LOG_INFO, "keys", "took up the keyring: the primary key is %s, of %u in all",
+              thsi_fingerprint_print(&driver->fingerprints.of[0], primary), driver->fingerprints.count);
     thsi_driver_check_keys(driver);
     /* Release: who sees the number sees how many links are moving. */
     atomic_store_explicit(&driver->keys_taken, number, memory_order_release);

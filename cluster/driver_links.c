@@ -77,6 +77,7 @@ static void release(struct thsi_driver *driver, struct thsi_driver_link *link)
     driver->unverified -= is_unverified_stranger(link);
     driver->seed_dials -= link->dialed && !link->asked_for && link->stage != THSI_STAGE_UP;
     driver->waiting -= link->waiting;
+    (void)atomic_fetch_sub_explicit(&driver->links_up, link->has_handover, memory_order_relaxed);
     (void)atomic_fetch_sub_explicit(&driver->keys_moving, link->moving, memory_order_relaxed);
     thsi_frames_put(driver->frames, link->stuck);
     if (link->stage != THSI_STAGE_DIALING)

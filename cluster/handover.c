@@ -26,6 +26,18 @@ static bool within(const struct thsi_fingerprints *some, const struct thsi_finge
     return true;
 }
 
+char *thsi_fingerprint_print(const struct thsi_fingerprint *fingerprint, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (unsigned i = 0; i < sizeof fingerprint->at; i++) {
+        out[2 * i] = digits[fingerprint->at[i] >> 4];
+        out[2 * i + 1] = digits[fingerprint->at[i] & 15];
+    }
+    out[2 * sizeof fingerprint->at] = '\0';
+    return out;
+}
+
 struct thsi_fingerprints thsi_handover_fingerprints(const struct thsi_keyring *keyring)
 {
     struct thsi_fingerprints own = { .count = keyring->count };

@@ -41,6 +41,11 @@ enum thsi_handover_step {
     THSI_HANDOVER_EXPIRE /* close the link */
 };
 
+#define THSI_FINGERPRINT_TEXT_SIZE (THSI_KEY_ID_SIZE * 2 + 1)
+
+/* In hexadecimal, as people see it, to @out of THSI_FINGERPRINT_TEXT_SIZE bytes. Returns @out. */
+char *thsi_fingerprint_print(const struct thsi_fingerprint *fingerprint, char *out);
+
 /* The fingerprints of @keyring (borrowed). */
 struct thsi_fingerprints thsi_handover_fingerprints(const struct thsi_keyring *keyring);
 

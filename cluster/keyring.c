@@ -16,17 +16,26 @@ static enum ths_err refuse(enum ths_err err, const char *text, char *why, size_t
     return err;
 }
 
-/* Whether a key of @keys is one of those in use: else every link would break. */
-static bool overlaps(struct thsi_driver *driver, const struct thsi_keyring *keys)
+void thsi_keys_report(struct thsi_cluster *cluster, struct thsi_keys_report *report)
 {
-    struct thsi_fingerprints in_use;
-    bool found = false;
+    struct thsi_driver *driver = cluster->driver;
 
     (void)pthread_mutex_lock(&driver->mutex);
-    in_use = driver->fingerprints;
+    report->fingerprints = driver->fingerprints;
     (void)pthread_mutex_unlock(&driver->mutex);
-    for (unsigned i = 0; i < in_use.count && !found; i++)
-        found = thsi_keyring_find(keys, in_use.of[i].at) != NULL;
+    report->links = atomic_load_explicit(&driver->links_up, memory_order_relaxed);
+    report->moving = atomic_load_explicit(&driver->keys_moving, memory_order_relaxed);
+}
+
+/* Whether a key of @keys is one of those in use: else every link would break. */
+static bool overlaps(struct thsi_cluster *cluster, const struct thsi_keyring *keys)
+{
+    struct thsi_keys_report in_use;
+    bool found = false;
+
+    thsi_keys_report(cluster, &in_use);
+    for (unsigned i = 0; i < in_use.fingerprints.count && !found; i++)
+        found = thsi_keyring_find(keys, in_use.fingerprints.of[i].at) != NULL;
     return found;
 }
 
@@ -45,7 +54,7 @@ enum ths_err ths_cluster_reload_keys(struct ths_node *node, char *why, size_t wh
     err = thsi_keyring_load(&keys, cluster->key_file, text, sizeof text);
     if (err != THS_OK)
         return refuse(err, text, why, why_size);
-    if (overlaps(cluster->driver, &keys))
+    if (overlaps(cluster, &keys))
         (void)thsi_driver_change_keys(cluster->driver, &keys, TAKE_NS); /* a driver that is stopping takes nothing up */
     else
         err = refuse(THS_BAD_KEY, "the key file holds none of the keys in use, so all links would break; install the "

@@ -23,6 +23,15 @@ static inline struct thsi_cluster *thsi_cluster_of(struct ths_node *node)
     return runtime ? runtime->cluster : NULL;
 }
 
+/* Which keys the cluster half holds, the primary one first; how many links are up, and how many of them are not sealed with
+ * that one both ways (keyring.c). Thread: any. */
+struct thsi_keys_report {
+    struct thsi_fingerprints fingerprints;
+    uint32_t links, moving;
+};
+
+void thsi_keys_report(struct thsi_cluster *cluster, struct thsi_keys_report *report);
+
 /* The routing table over @cluster's driver (router.c). */
 void thsi_router_init(struct thsi_cluster *cluster);
 

@@ -30,7 +30,9 @@ expect_error 2 'bad value "soon" of --timeout' ask --timeout soon echo say
 expect_error 2 'bad value "65" of --workers' node --workers 65
 
 # ---- Keys
-expect_error 2 'too few words' key new
+expect_error 2 'too few words' key
+expect_error 2 'too few words for key new' key new
+expect_error 2 'too many words for key reload' key reload "$work/key"
 expect_error 2 'unknown word "old"' key old "$work/key"
 expect 0 'mode 0400' key new "$work/key"
 [ "$(stat -c %a "$work/key")" = 400 ] || fail "the key's mode is not 0400"
