@@ -81,6 +81,9 @@ struct derivation {
     const uint8_t *nonce; /* or NULL */
 };
 
+/* What the library may leave of a hash below the stack's end. */
+#define STACK_USED 1024
+
 /* Keyed with @key, if there is one. Each use takes the first bytes. */
 static void derive(const struct thsi_cluster_key *key, struct derivation of, uint8_t *out, size_t size)
 {
@@ -97,6 +100,7 @@ static void derive(const struct thsi_cluster_key *key, struct derivation of, uin
     memcpy(out, hash, size);
     sodium_memzero(hash, sizeof hash);
     sodium_memzero(&state, sizeof state);
+    sodium_stackzero(STACK_USED);
 }
 
 void thsi_cluster_key_psk(const struct thsi_cluster_key *key, uint8_t *out)

@@ -14,6 +14,9 @@ static_assert(crypto_auth_hmacsha256_BYTES == THSI_HASH_SIZE, "the HMAC is as lo
 
 enum token { END, E, S, EE, ES, SE, SS, PSK };
 
+/* What the library may leave of keys below the stack's end. */
+#define STACK_USED 4096
+
 #define MESSAGES_MAX 3
 #define TOKENS_MAX 6
 
@@ -240,6 +243,7 @@ enum ths_err thsi_noise_init(struct thsi_noise *noise, const struct thsi_noise_c
 void thsi_noise_fini(struct thsi_noise *noise)
 {
     sodium_memzero(noise, sizeof(*noise));
+    sodium_stackzero(STACK_USED);
     noise->failed = true;
 }
 

@@ -9,6 +9,9 @@
 
 #include "codec/aead.h"
 
+/* What the library may leave of keys below the stack's end. */
+#define STACK_USED 1024
+
 static_assert(THSI_SEALED_OVERHEAD == 40, "protocol/session.md says forty bytes");
 
 /* ---- Keys that follow -------------------------------------------------------------------- */
@@ -27,6 +30,7 @@ static void derive_mixed_key(const uint8_t *key, const uint8_t *secret, uint8_t 
     crypto_generichash_final(&state, next, THSI_KEY_SIZE);
     sodium_memzero(plain, sizeof(plain));
     sodium_memzero(&state, sizeof(state));
+    sodium_stackzero(STACK_USED);
 }
 
 /* ---- Begin and end ----------------------------------------------------------------------- */
@@ -53,6 +57,7 @@ void thsi_session_init(struct thsi_session *session, const struct thsi_noise_key
 void thsi_session_fini(struct thsi_session *session)
 {
     sodium_memzero(session, sizeof(*session));
+    sodium_stackzero(STACK_USED);
 }
 
 /* ---- Sending ----------------------------------------------------------------------------- */
