@@ -16,7 +16,8 @@
 #define HEX_LEN ((size_t)THSI_KEY_SIZE * 2)
 #define KEY_LINE_LEN (HEX_LEN + 1) /* with the newline; an editor may have dropped the last one */
 #define FILE_LEN_MIN (VERSION_LINE_LEN + HEX_LEN)
-#define FILE_LEN_MAX (VERSION_LINE_LEN + THSI_KEYRING_MAX * KEY_LINE_LEN)
+
+static_assert(THSI_KEYRING_TEXT_MAX == VERSION_LINE_LEN + THSI_KEYRING_MAX * KEY_LINE_LEN, "the longest file has all lines");
 
 static const struct thsi_key_kind kind = {
     .head = HEAD,
@@ -32,20 +33,28 @@ enum ths_err thsi_keyring_create(const char *path, const uint8_t *secret, char *
     return thsi_key_file_create(&kind, path, secret, why, why_size);
 }
 
-enum ths_err thsi_keyring_save(const struct thsi_keyring *keyring, const char *path, char *why, size_t why_size)
+size_t thsi_keyring_print(const struct thsi_keyring *keyring, char *text)
 {
-    char text[FILE_LEN_MAX + 1], reason[THSI_FILE_REASON_SIZE];
     size_t len = VERSION_LINE_LEN;
-    enum ths_err err;
 
-    assert(why_size > 0);
-    why[0] = '\0';
     memcpy(text, VERSION_LINE, VERSION_LINE_LEN);
     for (unsigned i = 0; i < keyring->count; i++) {
         sodium_bin2hex(text + len, HEX_LEN + 1, keyring->keys[i].secret, THSI_KEY_SIZE);
         text[len + HEX_LEN] = '\n'; /* over the NUL */
         len += KEY_LINE_LEN;
     }
+    text[len] = '\0';
+    return len;
+}
+
+enum ths_err thsi_keyring_save(const struct thsi_keyring *keyring, const char *path, char *why, size_t why_size)
+{
+    char text[THSI_KEYRING_TEXT_MAX + 1], reason[THSI_FILE_REASON_SIZE];
+    size_t len = thsi_keyring_print(keyring, text);
+    enum ths_err err;
+
+    assert(why_size > 0);
+    why[0] = '\0';
     err = thsi_text_file_replace(path, text, len, reason);
     sodium_memzero(text, sizeof text);
     if (err != THS_OK)
@@ -66,14 +75,16 @@ static bool read_key(const char *line, size_t len, struct thsi_cluster_key *key)
            secret_len == THSI_KEY_SIZE && (len == HEX_LEN || line[HEX_LEN] == '\n');
 }
 
-/* What is wrong with the text, or NULL with @keyring filled. */
-static const char *complain(const char *text, size_t len, struct thsi_keyring *keyring)
+/* As parse, without the wiping. */
+static const char *read_keys(struct thsi_keyring *keyring, const char *text, size_t len)
 {
     struct thsi_cluster_key key;
     const char *complaint = NULL;
 
     if (len < FILE_LEN_MIN)
         return "it is too short to hold a key";
+    if (len > THSI_KEYRING_TEXT_MAX)
+        return "it is too long to hold one to three keys";
     if (memcmp(text, HEAD " ", sizeof HEAD) != 0)
         return "it does not begin with the line of such a file";
     if (memcmp(text, VERSION_LINE, VERSION_LINE_LEN) != 0)
@@ -88,9 +99,20 @@ static const char *complain(const char *text, size_t len, struct thsi_keyring *k
     return complaint;
 }
 
+const char *thsi_keyring_parse(struct thsi_keyring *keyring, const char *text, size_t len)
+{
+    const char *complaint;
+
+    thsi_keyring_wipe(keyring);
+    complaint = read_keys(keyring, text, len);
+    if (complaint)
+        thsi_keyring_wipe(keyring);
+    return complaint;
+}
+
 enum ths_err thsi_keyring_load(struct thsi_keyring *keyring, const char *path, char *why, size_t why_size)
 {
-    char text[FILE_LEN_MAX], reason[THSI_FILE_REASON_SIZE];
+    char text[THSI_KEYRING_TEXT_MAX], reason[THSI_FILE_REASON_SIZE];
     const char *complaint;
     enum ths_err err;
     size_t len;
@@ -101,13 +123,12 @@ enum ths_err thsi_keyring_load(struct thsi_keyring *keyring, const char *path, c
     err = thsi_text_file_read(path, true, text, sizeof text, &len, reason);
     complaint = err == THS_TOO_BIG ? "it is too long to hold one to three keys" : reason;
     if (err == THS_OK) {
-        complaint = complain(text, len, keyring);
+        complaint = thsi_keyring_parse(keyring, text, len);
         err = complaint ? THS_BAD_KEY : THS_OK;
     }
     sodium_memzero(text, sizeof text);
     if (err == THS_OK)
         return THS_OK;
-    thsi_keyring_wipe(keyring);
     thsi_key_file_refuse(&kind, path, err, complaint, why, why_size);
     return err == THS_IO ? err : THS_BAD_KEY;
 }

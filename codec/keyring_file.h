@@ -26,4 +26,13 @@ enum ths_err thsi_keyring_load(struct thsi_keyring *keyring, const char *path, c
 THS_MUST_CHECK
 enum ths_err thsi_keyring_save(const struct thsi_keyring *keyring, const char *path, char *why, size_t why_size);
 
+/* The text of such a file, and back. Pure. */
+#define THSI_KEYRING_TEXT_MAX (22 + THSI_KEYRING_MAX * (2 * THSI_KEY_SIZE + 1))
+
+/* Write @keyring to @text of THSI_KEYRING_TEXT_MAX + 1 bytes; it ends in a NUL. Returns its length. */
+size_t thsi_keyring_print(const struct thsi_keyring *keyring, char *text);
+
+/* Read @text (@len bytes, borrowed) into @keyring, which is wiped on every error. Returns NULL, or what is wrong: lends. */
+const char *thsi_keyring_parse(struct thsi_keyring *keyring, const char *text, size_t len);
+
 #endif /* THSI_CODEC_KEYRING_FILE_H */

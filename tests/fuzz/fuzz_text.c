@@ -1,8 +1,9 @@
-/* Whatever text a user gives for a ref, an address, seeds, a group or scopes, its reader says yes or no, and what it accepted
- * has one form: read again, it gives itself. The first byte chooses the reader. */
+/* Whatever text a user gives for a ref, an address, seeds, a group, scopes or a key file, its reader says yes or no, and what it
+ * accepted has one form: read again, it gives itself. The first byte chooses the reader. */
 
 #include "cluster/groups.h"
 #include "cluster/seeds.h"
+#include "codec/keyring_file.h"
 #include "node/base/utf8.h"
 #include "thiasos/ref.h"
 
@@ -73,6 +74,21 @@ static void read_scopes(const char *text)
     must(thsi_group_scopes_parse(out, again, sizeof again) == THS_OK && strcmp(out, again) == 0);
 }
 
+static void read_keyring(const char *text, size_t len)
+{
+    static const struct thsi_keyring none;
+    char printed[THSI_KEYRING_TEXT_MAX + 1];
+    struct thsi_keyring keys, again;
+
+    if (thsi_keyring_parse(&keys, text, len) != NULL) {
+        must(memcmp(&keys, &none, sizeof keys) == 0);
+        return;
+    }
+    must(keys.count >= 1 && keys.count <= THSI_KEYRING_MAX);
+    must(thsi_keyring_parse(&again, printed, thsi_keyring_print(&keys, printed)) == NULL);
+    must(memcmp(&keys, &again, sizeof keys) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -84,6 +100,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     must(text != NULL);
     memcpy(text, data + 1, len - 1);
     text[len - 1] = '\0';
+    if (data[0] == 'K') {
+        read_keyring(text, len - 1);
+        free(text);
+        return 0;
+    }
     switch (data[0] % 5) {
     case 0: read_ref(text); break;
     case 1: read_address(text, strlen(text)); break;

@@ -285,6 +285,26 @@ static void acknowledgement_of_what_was_never_sent_is_malformed(void **state)
     members_are_served();
 }
 
+/* Who says that its next frame has another key must use that. */
+static void frame_of_the_old_key_behind_a_change_is_forged(void **state)
+{
+    struct thsi_keyring keys;
+    uint8_t fingerprint[THSI_KEY_ID_SIZE];
+
+    (void)state;
+    joined();
+    thsi_keyring_none(&keys);
+    thsi_cluster_key_fingerprint(&keys.keys[0], fingerprint);
+    forger_write(forger, (struct thsi_envelope){ .kind = THSI_RECORD_KEY, .bytes = fingerprint,
+                                                 .bytes_len = sizeof fingerprint });
+    (void)forger_send(forger);
+    write_bye();
+    (void)forger_send(forger);
+    forger_await_close(forger);
+    await_closed_for(THS_FORGED, 1);
+    members_are_served();
+}
+
 /* ---- Records that break the protocol ------------------------------------------------------- */
 
 struct breach {
@@ -324,11 +344,17 @@ static const struct breach breaches[] = {
     BREACH("group packet of no scope of ours", "\x92\x23\xc4\x05\x92\x13\xa2no", THS_MALFORMED),
     BREACH("group packet with generation zero",
            "\x92\x23\xc4\x11\x97\x10\xa7" "default\x01\xa1g\x05\x00\x01", THS_MALFORMED),
+    BREACH("no fingerprint", "\x92\x25\xc4\x00", THS_MALFORMED),
+    BREACH("half a fingerprint", "\x92\x25\xc4\x0c" "12345678" "1234", THS_MALFORMED),
+    BREACH("more fingerprints than keys", "\x92\x25\xc4\x20" "12345678" "12345678" "12345678" "12345678", THS_TOO_BIG),
+    BREACH("change to no key", "\x92\x26\xa1x", THS_MALFORMED),
+    BREACH("change to two keys", "\x92\x26\xc4\x10" "12345678" "12345678", THS_MALFORMED),
+    BREACH("change to a key that is not held", "\x92\x26\xc4\x08" "12345678", THS_BAD_KEY),
 };
 
 static void records_that_break_the_protocol_close_the_link(void **state)
 {
-    uint64_t malformed = 0;
+    uint64_t counts[32] = { 0 }; /* by error */
 
     (void)state;
     for (size_t i = 0; i < sizeof breaches / sizeof breaches[0]; i++) {
@@ -338,7 +364,7 @@ static void records_that_break_the_protocol_close_the_link(void **state)
         (void)forger_send(forger);
         forger_await_close(forger);
         forger_fini(forger);
-        await_closed_for(breaches[i].err, ++malformed);
+        await_closed_for(breaches[i].err, ++counts[breaches[i].err]);
     }
     members_are_served();
 }
@@ -530,6 +556,7 @@ int main(void)
         TEST(frame_that_comes_twice_is_a_replay),
         TEST(frame_that_was_skipped_is_a_gap),
         TEST(acknowledgement_of_what_was_never_sent_is_malformed),
+        TEST(frame_of_the_old_key_behind_a_change_is_forged),
         TEST(records_that_break_the_protocol_close_the_link),
         TEST(too_long_name_closes_the_link),
         TEST(numbers_at_their_limits_do_no_harm),

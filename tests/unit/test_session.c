@@ -342,6 +342,24 @@ static void who_lacks_the_secret_is_left_behind(void **state)
     assert_refused(&ends.b, seal(&ends.a, 0, TEXT), THS_FORGED);
 }
 
+static void every_flipped_bit_of_the_first_frame_with_a_new_key_is_forged(void **state)
+{
+    struct ends ends = new_ends();
+    struct frame frame;
+
+    (void)state;
+    thsi_session_rekey_with(&ends.a, shared, 0);
+    thsi_session_await(&ends.b, shared);
+    frame = seal(&ends.a, 1, TEXT);
+    for (size_t bit = 0; bit < frame.len * 8; bit++) {
+        struct frame altered = frame;
+
+        altered.at[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_refused(&ends.b, altered, THS_FORGED);
+    }
+    assert_opens(&ends.b, frame, TEXT);
+}
+
 static void frame_of_the_old_or_the_plain_next_key_is_forged_once_a_secret_is_awaited(void **state)
 {
     struct ends old = new_ends(), plain = new_ends();
@@ -418,6 +436,7 @@ int main(void)
         cmocka_unit_test(endless_age_is_no_limit),
         cmocka_unit_test(secret_goes_into_the_next_key_on_both_sides),
         cmocka_unit_test(who_lacks_the_secret_is_left_behind),
+        cmocka_unit_test(every_flipped_bit_of_the_first_frame_with_a_new_key_is_forged),
         cmocka_unit_test(frame_of_the_old_or_the_plain_next_key_is_forged_once_a_secret_is_awaited),
         cmocka_unit_test(last_counter_is_never_used),
         cmocka_unit_test(payload_beyond_its_bound_is_refused_before_it_is_touched),
