@@ -144,6 +144,15 @@ static enum ths_err pack_group_tell(const struct thsi_envelope *envelope, uint32
     return pack_body(envelope, packer);
 }
 
+static enum ths_err pack_bytes(const struct thsi_envelope *envelope, uint32_t max, struct thsi_packer *packer)
+{
+    if (envelope->bytes_len > max)
+        return THS_TOO_BIG;
+    begin(envelope, 2, packer);
+    thsi_pack_bin(packer, envelope->bytes, envelope->bytes_len);
+    return THS_OK;
+}
+
 static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struct thsi_packer *packer)
 {
     enum ths_err err;
@@ -164,18 +173,10 @@ static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struc
         thsi_pack_u64(packer, envelope->fingerprint);
         return THS_OK;
     case THSI_RECORD_GOSSIP:
-        if (envelope->bytes_len > THSI_GOSSIP_MAX)
-            return THS_TOO_BIG;
-        begin(envelope, 2, packer);
-        thsi_pack_bin(packer, envelope->bytes, envelope->bytes_len);
-        return THS_OK;
+        return pack_bytes(envelope, THSI_GOSSIP_MAX, packer);
     case THSI_RECORD_KEYS:
     case THSI_RECORD_KEY:
-        if (envelope->bytes_len > THSI_FINGERPRINTS_MAX)
-            return THS_TOO_BIG;
-        begin(envelope, 2, packer);
-        thsi_pack_bin(packer, envelope->bytes, envelope->bytes_len);
-        return THS_OK;
+        return pack_bytes(envelope, THSI_FINGERPRINTS_MAX, packer);
     case THSI_RECORD_BYE:
         begin(envelope, 2, packer);
         thsi_pack_u64(packer, envelope->err);
@@ -331,6 +332,11 @@ static void unpack_group_tell(struct thsi_envelope *envelope, struct thsi_unpack
     envelope->type_number = take_u32(envelope, unpacker);
 }
 
+static void take_bytes(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker, uint32_t max)
+{
+    envelope->bytes = has_field(envelope) ? thsi_unpack_bin(unpacker, max, &envelope->bytes_len) : NULL;
+}
+
 static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
                                struct thsi_arena *arena)
 {
@@ -348,14 +354,11 @@ static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpac
         envelope->fingerprint = take_u64(envelope, unpacker);
         break;
     case THSI_RECORD_GOSSIP:
-        envelope->bytes = has_field(envelope) ? thsi_unpack_bin(unpacker, THSI_GOSSIP_MAX, &envelope->bytes_len)
-                                              : NULL;
+        take_bytes(envelope, unpacker, THSI_GOSSIP_MAX);
         break;
     case THSI_RECORD_KEYS:
     case THSI_RECORD_KEY:
-        envelope->bytes = has_field(envelope)
-                              ? thsi_unpack_bin(unpacker, THSI_FINGERPRINTS_MAX, &envelope->bytes_len)
-                              : NULL;
+        take_bytes(envelope, unpacker, THSI_FINGERPRINTS_MAX);
         break;
     case THSI_RECORD_BYE:
         envelope->err = take_u32(envelope, unpacker);

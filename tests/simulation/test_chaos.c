@@ -13,14 +13,7 @@
 
 #include "tests/lib/aead_recorder.h"
 #include "tests/lib/checker.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED 0
-#endif
+#include "tests/lib/sanitized.h"
 
 enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 400 : 4000, SEEDS_LONG = 100000, SEEDS_OF_CLUSTERS = 200 };
 

@@ -205,14 +205,20 @@ static void removed_key_is_left_even_by_a_side_that_prefers_it(void **state)
     assert_on(&b, &new_key);
 }
 
-static void link_without_a_common_key_expires_after_the_grace_and_not_before(void **state)
+/* a holds the new key alone, and b the old one. */
+static void part_keys(void)
 {
-    (void)state;
     begin(&only_old, &only_old);
     assert_int_equal(thsi_keyring_install(&a.keys, &new_key), THS_OK);
     thsi_keyring_promote(&a.keys, 1);
     assert_int_equal(thsi_keyring_remove(&a.keys, 1), THS_OK);
     settle();
+}
+
+static void link_without_a_common_key_expires_after_the_grace_and_not_before(void **state)
+{
+    (void)state;
+    part_keys();
     assert_true(thsi_handover_deadline_ns(&a.handover) == now_ns + THSI_HANDOVER_GRACE_NS);
     now_ns += THSI_HANDOVER_GRACE_NS - 1;
     settle();
@@ -224,11 +230,7 @@ static void link_without_a_common_key_expires_after_the_grace_and_not_before(voi
 static void common_key_within_the_grace_saves_the_link(void **state)
 {
     (void)state;
-    begin(&only_old, &only_old);
-    assert_int_equal(thsi_keyring_install(&a.keys, &new_key), THS_OK);
-    thsi_keyring_promote(&a.keys, 1);
-    assert_int_equal(thsi_keyring_remove(&a.keys, 1), THS_OK);
-    settle();
+    part_keys();
     now_ns += THSI_HANDOVER_GRACE_NS - 1;
     assert_int_equal(thsi_keyring_install(&b.keys, &new_key), THS_OK);
     settle();
