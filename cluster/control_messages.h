@@ -54,9 +54,28 @@ THS_MESSAGE(control_groups, "ths.control.groups", 1)
 THS_MESSAGE(control_groups_answer, "ths.control.groups_answer", 1, boolean(cut), list(string, names),
             list(u64, members), list(u64, local))
 
-THS_MESSAGE(control_actors, "ths.control.actors", 1)
-THS_MESSAGE(control_actors_answer, "ths.control.actors_answer", 1, boolean(cut), list(ref, refs),
-            list(string, behaviours), list(string, names), list(u32, queued), list(u32, incarnations))
+/* weigh: ask the actors how many bytes wait in their mailboxes; bytes are THS_BYTES_UNKNOWN where nobody knows. */
+THS_MESSAGE(control_actors, "ths.control.actors", 2, boolean(weigh), u32(timeout_ms))
+THS_MESSAGE(control_actors_answer, "ths.control.actors_answer", 2, boolean(cut), list(ref, refs),
+            list(string, behaviours), list(string, names), list(u32, queued), list(u32, incarnations), list(u64, bytes))
+
+/* What an actor says of itself (struct ths_inspection). marks: "traps exits" and the like; counts: of links, monitors,
+ * watchers, timers, asks, of which the lists may hold fewer. */
+THS_MESSAGE(control_inspect, "ths.control.inspect", 1, ref(to), u32(timeout_ms))
+THS_MESSAGE(control_inspect_answer, "ths.control.inspect_answer", 1, boolean(answered), string(behaviour), string(name),
+            boolean(is_handling), string(handling), u64(handling_ms), u8(phase), u32(incarnation), u32(queued),
+            u64(queued_bytes), u32(capacity), string(state), u64(memory_used), u64(memory_max), ref(supervisor),
+            u32(stashed), u32(requests), list(string, marks, .max = 8), list(ref, links), list(ref, monitors),
+            list(ref, watchers), list(u32, counts, .max = 5), list(string, timer_types), list(u64, timer_due_ms),
+            list(u64, timer_period_ms), list(ref, ask_targets), list(string, ask_types), list(u64, ask_left_ms),
+            list(string, last))
+
+/* Supervisors before their children (struct ths_tree_row). nodes: the name of the node it runs on. */
+THS_MESSAGE(control_tree, "ths.control.tree", 1)
+THS_MESSAGE(control_tree_answer, "ths.control.tree_answer", 1, boolean(cut), list(u8, depths), list(string, names),
+            list(string, behaviours), list(ref, refs), list(string, nodes), list(u8, states), list(u8, policies),
+            list(u32, incarnations), list(u32, restarts), list(boolean, supervisors), list(u8, strategies),
+            list(u64, restarts_below), list(u32, running), list(u32, wanted))
 
 /* Counters for each behaviour and message type (observe.h); "" stands for the rest, and for no message. */
 THS_MESSAGE(control_stats, "ths.control.stats", 1)

@@ -286,13 +286,33 @@ static enum ths_err on_reload_keys(struct thsi_control_session *session)
     return thsi_control_write(&session->link, &control_keys_answer_type, &answer);
 }
 
+/* ---- A closer look ---------------------------------------------------------------------------- */
+
+static enum ths_err on_inspect(struct thsi_control_session *session, const struct control_inspect *msg)
+{
+    struct search search = { .uid = msg->to.node };
+    bool refused = false;
+    enum ths_err err = THS_UNSUPPORTED;
+    char why[WHY_SIZE];
+
+    if (msg->to.node == ths_node_uid(session->node))
+        err = thsi_control_answer_inspect(session, msg, &refused);
+    else
+        search_members(session, &search);
+    if (err != THS_UNSUPPORTED)
+        return refused ? fail(session, err, NULL) : err;
+    (void)snprintf(why, sizeof why, "it is an actor of node %.64s, and only its own node can look into it",
+                   search.found ? search.found_name : "?");
+    return fail(session, THS_UNSUPPORTED, why);
+}
+
 /* ---- One request ------------------------------------------------------------------------------ */
 
 enum ths_err thsi_control_serve(struct thsi_control_session *session)
 {
     struct ths_type *const types[] = {
-        &control_info_type, &control_members_type, &control_groups_type, &control_actors_type,
-        &control_stats_type, &control_find_type, &control_describe_type, &control_send_type,
+        &control_info_type, &control_members_type, &control_groups_type, &control_actors_type, &control_stats_type,
+        &control_tree_type, &control_inspect_type, &control_find_type, &control_describe_type, &control_send_type,
         &control_reload_keys_type,
     };
     const struct thsi_type_info *got;
@@ -311,11 +331,15 @@ enum ths_err thsi_control_serve(struct thsi_control_session *session)
     if (got == thsi_type_intern(&control_groups_type))
         return thsi_control_answer_groups(session);
     if (got == thsi_type_intern(&control_actors_type))
-        return thsi_control_answer_actors(session);
+        return thsi_control_answer_actors(session, msg);
     if (got == thsi_type_intern(&control_stats_type))
         return thsi_control_answer_stats(session);
     if (got == thsi_type_intern(&control_reload_keys_type))
         return on_reload_keys(session);
+    if (got == thsi_type_intern(&control_tree_type))
+        return thsi_control_answer_tree(session);
+    if (got == thsi_type_intern(&control_inspect_type))
+        return on_inspect(session, msg);
     if (got == thsi_type_intern(&control_find_type))
         return on_find(session, msg);
     if (got == thsi_type_intern(&control_describe_type))

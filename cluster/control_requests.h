@@ -33,7 +33,13 @@ void thsi_control_session_cancel(struct thsi_control_session *session);
 THS_MUST_CHECK enum ths_err thsi_control_answer_info(struct thsi_control_session *session);
 THS_MUST_CHECK enum ths_err thsi_control_answer_members(struct thsi_control_session *session);
 THS_MUST_CHECK enum ths_err thsi_control_answer_groups(struct thsi_control_session *session);
-THS_MUST_CHECK enum ths_err thsi_control_answer_actors(struct thsi_control_session *session);
+THS_MUST_CHECK enum ths_err thsi_control_answer_actors(struct thsi_control_session *session, const struct control_actors *msg);
 THS_MUST_CHECK enum ths_err thsi_control_answer_stats(struct thsi_control_session *session);
+THS_MUST_CHECK enum ths_err thsi_control_answer_tree(struct thsi_control_session *session);
+
+/* The same for one actor of this node, which is asked; for a wait of at most THSI_CONTROL_LOOKUP_MS. Errors: also those of
+ * ths_inspect but TIMEOUT, and then nothing was sent: *@refused. */
+THS_MUST_CHECK enum ths_err thsi_control_answer_inspect(struct thsi_control_session *session, const struct control_inspect *msg,
+                                                        bool *refused);
 
 #endif /* THSI_CLUSTER_CONTROL_REQUESTS_H */

@@ -249,6 +249,15 @@ static void count_place(struct thsi_actor *actor, struct places *places, const s
         give_back(actor, places);
 }
 
+/* Somebody has a question: before the queue, which may be long. */
+static __attribute__((noinline)) void answer_questions(struct ths_ctx *ctx)
+{
+    thsi_beat(ctx, NULL);
+    thsi_inspect_answer(ctx);
+    if (ctx->ending)
+        thsi_actor_end(ctx, ctx->end_reason, ctx->end_text, false);
+}
+
 /* What comes before messages: an end by force, the start of an incarnation, messages held back. Returns whether there was
  * something of the kind. */
 static bool run_first(struct ths_ctx *ctx)
@@ -333,6 +342,9 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
     thsi_ctx_set_actor(ctx, actor);
     ctx->sent = 0;
     ctx->tally = NULL;
+    /* Relaxed: whoever sets it puts a message behind it, which says the same. */
+    if (__builtin_expect(atomic_load_explicit(&actor->flags, memory_order_relaxed) & THSI_FLAG_INSPECTED, 0))
+        answer_questions(ctx);
     for (;;) {
         struct thsi_message *message;
 

@@ -25,6 +25,8 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
         thsi_event_over(ctx);
     if (message->kind == THSI_MOVED)
         thsi_ask_moved_in_vain(ctx, signal.to, thsi_message_control(message)->id, thsi_message_control(message)->text);
+    if (message->kind == THSI_INSPECT)
+        thsi_inspect_gone(ctx->node, signal.to);
     if (message->kind == THSI_ASK)
         signal.id = thsi_message_ask(message)->id;
     else if (message->kind == THSI_MONITOR || message->kind == THSI_STOP)
@@ -235,6 +237,9 @@ static void act(struct ths_ctx *ctx, struct thsi_message *message, struct thsi_c
     case THSI_NODE_LOST:
         thsi_asks_node_lost(ctx, control->id);
         thsi_relations_node_lost(ctx, control->id, (enum ths_certainty)control->certainty);
+        break;
+    case THSI_INSPECT:
+        thsi_inspect_answer(ctx);
         break;
     default: /* a KILL is beside the queue */
         break;

@@ -92,25 +92,6 @@ static struct thsi_message *take_urgent(struct thsi_inbox *inbox)
     return message;
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------- */
-
-/* What the pool takes for it, and the blobs it holds, whoever else holds them. */
-static uint64_t bytes_of(struct thsi_message *message)
-{
-    uint64_t size = message->body_at, block = 64;
-
-    if (message->counted && thsi_message_is_stamped(message))
-        size -= sizeof(uint64_t); /* whether it is one of those is chance, and no concern of a bound */
-    if (message->type)
-        size += thsi_message_size(message->type, thsi_message_body(message));
-    while (block < size && block < 1024)
-        block *= 2;
-    if (block < size)
-        block = size;
-    return message->type && message->type->has_blobs
-               ? block + thsi_message_shared_size(message->type, thsi_message_body(message)) : block;
-}
-
 /* ---- Keys --------------------------------------------------------------------------------- */
 
 struct key {
@@ -251,7 +232,7 @@ static bool replace(struct thsi_inbox *inbox, struct thsi_message *message, cons
 
     if (!latest || !equal_keys(inbox, latest->place, key))
         return false;
-    bytes = inbox->bytes + bytes_of(message) - (latest->latest != latest->place ? bytes_of(latest->latest) : 0);
+    bytes = inbox->bytes + thsi_message_bytes(message) - (latest->latest != latest->place ? thsi_message_bytes(latest->latest) : 0);
     *err = inbox->bytes_max > 0 && bytes > inbox->bytes_max ? THS_FULL : THS_OK;
     if (*err != THS_OK)
         return true;
@@ -285,7 +266,7 @@ static void drop_oldest(struct thsi_inbox *inbox, struct thsi_message **dropped)
         oldest = take_urgent(inbox);
     }
     inbox->count--;
-    inbox->bytes -= bytes_of(oldest);
+    inbox->bytes -= thsi_message_bytes(oldest);
     set_next(oldest, *dropped);
     *dropped = oldest;
 }
@@ -333,7 +314,7 @@ enum ths_err thsi_inbox_put(struct thsi_inbox *inbox, struct thsi_message *messa
     keyed = key_of(inbox, message, &key);
     if (keyed && replace(inbox, message, &key, dropped, &err))
         return err;
-    bytes = bytes_of(message);
+    bytes = thsi_message_bytes(message);
     err = make_room(inbox, message, bytes, held, dropped);
     if (err != THS_OK || *dropped == message)
         return err;
@@ -362,10 +343,10 @@ struct thsi_message *thsi_inbox_take(struct thsi_inbox *inbox, struct thsi_messa
     if (!place || !place->counted)
         return place;
     inbox->count--;
-    inbox->bytes -= bytes_of(place);
+    inbox->bytes -= thsi_message_bytes(place);
     message = index_take(inbox, place);
     if (message != place) {
-        inbox->bytes -= bytes_of(message);
+        inbox->bytes -= thsi_message_bytes(message);
         *husk = place;
     }
     return message;
@@ -460,7 +441,7 @@ static uint32_t check_queue(const struct thsi_inbox_queue *queue, uint64_t *byte
     for (struct thsi_message *at = queue->head; at; at = next_of(at)) {
         last = at;
         count += at->counted;
-        *bytes += at->counted ? bytes_of(at) : 0;
+        *bytes += at->counted ? thsi_message_bytes(at) : 0;
     }
     assert(queue->tail == last);
     return count;
@@ -477,7 +458,7 @@ void thsi_inbox_check(const struct thsi_inbox *inbox)
     while (inbox->when_full == THS_LATEST_BY_KEY && (entry = thsi_map_next(&inbox->latest, &index)) != NULL) {
         const struct thsi_latest *latest = entry->value;
 
-        bytes += latest->latest != latest->place ? bytes_of(latest->latest) : 0;
+        bytes += latest->latest != latest->place ? thsi_message_bytes(latest->latest) : 0;
     }
     for (; at && !at->counted; at = next_of(at))
         before = at;

@@ -98,6 +98,22 @@ enum ths_err thsi_message_create_stamped(struct thsi_pool *pool, const struct th
     return err;
 }
 
+uint64_t thsi_message_bytes(struct thsi_message *message)
+{
+    uint64_t size = message->body_at, block = 64;
+
+    if (message->counted && thsi_message_is_stamped(message))
+        size -= sizeof(uint64_t); /* whether it is one of those is chance, and no concern of a bound */
+    if (message->type)
+        size += thsi_message_size(message->type, thsi_message_body(message));
+    while (block < size && block < 1024)
+        block *= 2;
+    if (block < size)
+        block = size;
+    return message->type && message->type->has_blobs
+               ? block + thsi_message_shared_size(message->type, thsi_message_body(message)) : block;
+}
+
 static void release_blobs(struct thsi_message *message)
 {
     if (!(message->size_class & THSI_SIZE_BLOBS))

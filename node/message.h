@@ -18,7 +18,8 @@ enum {
     THSI_TIMER = 64,    /* struct thsi_timer is the block */
     THSI_NODE_LOST = 65, /* control.id is the uid */
     THSI_TOKEN = 66,    /* stands for what waits in the inbox (inboxes.h) */
-    THSI_EVENT = 67     /* type, body: of the node or the cluster, for one who asked to be told. Taken by a full mailbox */
+    THSI_EVENT = 67,    /* type, body: of the node or the cluster, for one who asked to be told. Taken by a full mailbox */
+    THSI_INSPECT = 68   /* somebody has a question (inspect.h) */
 };
 
 /* Beside the size class of a message that holds references to blobs. */
@@ -134,6 +135,9 @@ static inline enum ths_err thsi_message_create_tell(struct thsi_pool *pool, ths_
     *out = message;
     return THS_OK;
 }
+
+/* The memory that @message takes: its block, and the blobs it holds, whoever else holds them. */
+uint64_t thsi_message_bytes(struct thsi_message *message);
 
 void thsi_message_free_slow(struct thsi_pool *pool, struct thsi_message *message);
 

@@ -71,6 +71,7 @@ static void fini_parts(struct ths_node *node)
 {
     thsi_supervisors_fini(&node->supervisors, node->env);
     thsi_crashes_fini(&node->crashes, node->env);
+    thsi_questions_fini(&node->questions);
     fini_shared(&node->network);
     fini_shared(&node->outside);
     thsi_holds_fini(&node->holds);
@@ -115,6 +116,7 @@ static struct ths_node *create(struct thsi_exec *exec, struct ths_env *env, cons
     thsi_inboxes_init(&node->inboxes);
     thsi_supervisors_init(&node->supervisors);
     thsi_crashes_init(&node->crashes);
+    thsi_questions_init(&node->questions);
     (void)pthread_mutex_init(&node->foreign_lock, NULL);
     (void)pthread_mutex_init(&node->waiters_lock, NULL);
     init_shared(&node->outside, node);

@@ -3,7 +3,7 @@
  * A context is where code runs: each worker has one, all threads outside share one, the network's
  * deliveries have one. It owns a pool and counters; a context that is shared has a lock, which public entry points take
  * (thsi_enter) and the functions below them rely on. Locks are taken in this order: context, then one of table, names,
- * holds, inboxes, foreign, waiters, injector, depot. None is held while a handler runs. */
+ * holds, inboxes, foreign, questions, waiters, injector, depot. None is held while a handler runs. */
 
 #ifndef THSI_NODE_NODE_H
 #define THSI_NODE_NODE_H
@@ -18,6 +18,7 @@
 #include "node/exec.h"
 #include "node/holds.h"
 #include "node/inboxes.h"
+#include "node/inspect.h"
 #include "node/names.h"
 #include "node/pool.h"
 #include "node/router.h"
@@ -142,6 +143,7 @@ struct ths_node {
     struct thsi_inboxes inboxes;
     struct thsi_supervisors supervisors;
     struct thsi_crashes crashes;
+    struct thsi_questions questions;
     _Atomic(struct thsi_router *) router;
     _Atomic(struct thsi_poller *) poller; /* NULL: there is no network */
     _Atomic uint32_t poking;            /* threads that are about to poke it */

@@ -184,15 +184,21 @@ static enum ths_child_state state_of(enum thsi_child_state state)
     return THS_CHILD_WAITS;
 }
 
-static void fill_row(const struct thsi_supervision *it, uint32_t index, struct row *row)
+void thsi_supervise_child(const struct thsi_supervision *it, uint32_t index, struct ths_child_info *out)
 {
     const struct thsi_child_status *child = &it->core.children[index];
-    const struct thsi_child_spec *spec = it->specs[child->plan];
 
-    *row = (struct row){ .info = { .who = child->who, .state = state_of(child->state),
-                                   .restart = it->core.plans[child->plan].plan.restart,
-                                   .incarnation = it->kids[index].incarnation,
-                                   .is_supervisor = spec->tree != NULL } };
+    *out = (struct ths_child_info){ .who = child->who, .state = state_of(child->state),
+                                    .restart = it->core.plans[child->plan].plan.restart,
+                                    .incarnation = it->kids[index].incarnation, .restarts = it->kids[index].restarts,
+                                    .is_supervisor = it->specs[child->plan]->tree != NULL };
+}
+
+static void fill_row(const struct thsi_supervision *it, uint32_t index, struct row *row)
+{
+    const struct thsi_child_spec *spec = it->specs[it->core.children[index].plan];
+
+    thsi_supervise_child(it, index, &row->info);
     memcpy(row->name, spec->name, sizeof row->name);
     memcpy(row->behaviour, spec->behaviour, sizeof row->behaviour);
 }

@@ -12,4 +12,7 @@ struct thsi_knows thsi_supervise_knows(struct ths_node *node);
 enum ths_err thsi_supervise_lock(struct ths_node *node, ths_ref supervisor, struct thsi_supervision **out);
 void thsi_supervise_unlock(struct ths_node *node);
 
+/* What is shown of child @index but its name and behaviour, which are its specification's. Under the lock. */
+void thsi_supervise_child(const struct thsi_supervision *it, uint32_t index, struct ths_child_info *out);
+
 #endif /* THSI_NODE_SUPERVISE_H */

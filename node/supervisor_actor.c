@@ -347,7 +347,7 @@ THS_ON_REPLY(ths_supervisor, ths_supervisor_spawned, ths_spawned)
     if (entry.ask != 0)
         thsi_supervisor_decide(ctx, it, event);
     if (came_back)
-        thsi_supervisor_tell_restarted(ctx, it, entry.child);
+        thsi_supervisor_came_back(ctx, it, entry.child);
 }
 
 THS_ON(ths_supervisor, ths_supervise_start)

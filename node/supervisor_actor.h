@@ -100,6 +100,7 @@ struct thsi_kid {
     ths_monitor_id monitor;
     struct ths_message start; /* of one that was added to a template with one of its own */
     uint32_t incarnation;     /* 0: of none that has started */
+    uint32_t restarts;        /* that have started */
     uint8_t reason;           /* why the last one ended */
 };
 
@@ -236,8 +237,8 @@ void thsi_supervisor_take_order(struct ths_ctx *ctx, struct thsi_supervision *it
 void thsi_supervisor_answer(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action);
 void thsi_supervisor_forget(struct ths_ctx *ctx, struct thsi_supervision *it, const struct thsi_supervisor_action *action);
 
-/* Child @index has come back: tell the subscribers. */
-void thsi_supervisor_tell_restarted(struct ths_ctx *ctx, struct thsi_supervision *it, uint32_t child);
+/* Child @index has come back: count it, and tell the subscribers. */
+void thsi_supervisor_came_back(struct ths_ctx *ctx, struct thsi_supervision *it, uint32_t child);
 
 /* Free one that is in no list. Thread: any. */
 void thsi_wanted_free(struct thsi_supervisors *supervisors, struct ths_env *env, struct thsi_wanted *wanted);

@@ -236,14 +236,15 @@ static void unsubscribe(struct thsi_supervisors *supervisors, struct thsi_superv
     (void)pthread_mutex_unlock(&supervisors->lock);
 }
 
-void thsi_supervisor_tell_restarted(struct ths_ctx *ctx, struct thsi_supervision *it, uint32_t child)
+void thsi_supervisor_came_back(struct ths_ctx *ctx, struct thsi_supervision *it, uint32_t child)
 {
     struct thsi_supervisors *supervisors = &ctx->node->supervisors;
-    const struct thsi_kid *kid = &it->kids[child];
+    struct thsi_kid *kid = &it->kids[child];
     ths_ref subscribers[THSI_SUBSCRIBERS_MAX];
     uint32_t count;
 
     (void)pthread_mutex_lock(&supervisors->lock);
+    kid->restarts++;
     count = it->subscribers_count;
     memcpy(subscribers, it->subscribers, count * sizeof subscribers[0]);
     (void)pthread_mutex_unlock(&supervisors->lock);

@@ -70,6 +70,8 @@ int thsi_key_command(int argc, char **argv);
 int thsi_members_command(int argc, char **argv);
 int thsi_groups_command(int argc, char **argv);
 int thsi_actors_command(int argc, char **argv);
+int thsi_actor_command(int argc, char **argv);
+int thsi_tree_command(int argc, char **argv);
 int thsi_stats_command(int argc, char **argv);
 int thsi_info_command(int argc, char **argv);
 int thsi_tell_command(int argc, char **argv);

@@ -3,7 +3,10 @@
 #include "cluster/control_socket.h"
 #include "tools/cli.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define FIND_MS 10000u /* the node gives up earlier */
 
 /* ---- Connecting --------------------------------------------------------------------------------- */
 
@@ -120,4 +123,21 @@ int thsi_client_request(struct thsi_client *client, struct ths_type *type, const
         return refuse_answer(client, read, what, hint);
     *answer = read;
     return THSI_EXIT_OK;
+}
+
+int thsi_client_find(struct thsi_client *client, const char *target, ths_ref *to)
+{
+    struct control_find find = { .target = target };
+    const void *answer;
+    char what[THSI_TARGET_MAX + 32];
+    int status;
+
+    if (strlen(target) > THSI_TARGET_MAX)
+        return thsi_cli_fail(THSI_EXIT_USAGE, client->command,
+                             "bad target: it is longer than names are; give NAME, NAME@NODE or a ref");
+    (void)snprintf(what, sizeof what, "%s is not found", target);
+    status = thsi_client_request(client, &control_find_type, &find, &control_found_type, FIND_MS, what, NULL, &answer);
+    if (status == THSI_EXIT_OK)
+        *to = ((const struct control_found *)answer)->to;
+    return status;
 }

@@ -28,4 +28,7 @@ int thsi_client_request(struct thsi_client *client, struct ths_type *type, const
                         struct ths_type *answer_type, unsigned timeout_ms, const char *what, const char *hint,
                         const void **answer);
 
+/* Who is @target: NAME, NAME@NODE or a ref. Returns 0 or an exit status. */
+int thsi_client_find(struct thsi_client *client, const char *target, ths_ref *to);
+
 #endif /* THSI_TOOLS_CONTROL_CLIENT_H */

@@ -1,6 +1,8 @@
 #include "tools/list.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -9,6 +11,27 @@
 bool thsi_list_add(json_t *rows, json_t *row)
 {
     return row && json_array_append_new(rows, row) == 0;
+}
+
+json_t *thsi_list_json(const void *answer, uint32_t *rows, uint32_t count, json_t *(*row_json)(const void *answer, uint32_t row))
+{
+    json_t *array = rows ? json_array() : NULL;
+
+    for (uint32_t i = 0; array && i < count; i++)
+        if (!thsi_list_add(array, row_json(answer, rows[i]))) {
+            json_decref(array);
+            array = NULL;
+        }
+    free(rows);
+    return array;
+}
+
+bool thsi_list_is_one(const char *word, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    return false;
 }
 
 /* New references are given to the object, NULLs too: then the whole is NULL. */
@@ -34,20 +57,20 @@ static bool print(const struct thsi_list *list, const struct thsi_list_options *
 /* The @nth table. */
 static int show(struct thsi_client *client, const struct thsi_list *list, const struct thsi_list_options *options, unsigned nth)
 {
+    const char *shortfall;
     const void *answer;
-    int status = thsi_client_request(client, list->request, list->message ? list->message : &(char){ 0 }, list->answer,
-                                     list->answer_ms ? list->answer_ms : ANSWER_MS,
-                                     list->what ? list->what : "the node cannot be looked at", NULL, &answer);
+    int status = list->prepare ? list->prepare(client) : THSI_EXIT_OK;
 
+    if (status == THSI_EXIT_OK)
+        status = thsi_client_request(client, list->request, list->message ? list->message : &(char){ 0 }, list->answer,
+                                     ANSWER_MS, list->what ? list->what : "the node cannot be looked at", list->hint, &answer);
     if (status != THSI_EXIT_OK)
         return status;
     if (!print(list, options, nth, answer))
         return thsi_cli_fail(THSI_EXIT_FAILED, client->command,
                              "the table is not printed: memory or stdout failed; try again");
-    if (list->is_cut && list->is_cut(answer))
-        return thsi_cli_fail(THSI_EXIT_PARTIAL, client->command,
-                             "the table is cut: it has more rows than one answer holds; take it as a sample");
-    return THSI_EXIT_OK;
+    shortfall = list->shortfall ? list->shortfall(answer) : NULL;
+    return shortfall ? thsi_cli_fail(THSI_EXIT_PARTIAL, client->command, "%s", shortfall) : THSI_EXIT_OK;
 }
 
 int thsi_list_run(const struct thsi_command *command, const struct thsi_list *list, const struct thsi_list_options *options)

@@ -29,16 +29,26 @@ struct thsi_list {
     struct ths_type *answer;
     bool (*print)(const void *answer);
     json_t *(*to_json)(const void *answer);
-    bool (*is_cut)(const void *answer); /* NULL: never */
+    const char *(*shortfall)(const void *answer); /* what is missing, for the error; NULL: nothing. NULL: never */
+    int (*prepare)(struct thsi_client *client);   /* before the request, which it may fill in; returns an exit status */
     const char *what;                   /* is not possible, if the node refuses; NULL: "the node cannot be looked at" */
-    unsigned answer_ms;                 /* how long the node may take; 0: 10,000 */
+    const char *hint;                   /* what to do then; NULL: what fits the error */
 };
+
+/* The shortfall of a table that is cut. */
+#define THSI_LIST_CUT "the table is cut: it has more rows than one answer holds; take it as a sample"
 
 /* Ask the node and print, as the options say. Returns an exit status. */
 int thsi_list_run(const struct thsi_command *command, const struct thsi_list *list, const struct thsi_list_options *options);
 
 /* Append @row (takes a new reference; NULL: memory is out). Returns whether it was. */
 bool thsi_list_add(json_t *rows, json_t *row);
+
+/* The rows of these numbers (takes; NULL: memory is out), each by @row_json, as an array; NULL: memory is out. */
+json_t *thsi_list_json(const void *answer, uint32_t *rows, uint32_t count, json_t *(*row_json)(const void *answer, uint32_t row));
+
+/* Whether @word is one of @count. */
+bool thsi_list_is_one(const char *word, const char *const *words, size_t count);
 
 /* A time for people: "850 ns", "12.3 us", "4.05 ms", "17.2 s". Returns @out. */
 #define THSI_TIME_SIZE 24

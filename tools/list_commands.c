@@ -85,9 +85,9 @@ static json_t *members_json(const void *answer)
     return rows;
 }
 
-static bool members_cut(const void *answer)
+static const char *members_shortfall(const void *answer)
 {
-    return ((const struct control_members_answer *)answer)->cut;
+    return ((const struct control_members_answer *)answer)->cut ? THSI_LIST_CUT : NULL;
 }
 
 int thsi_members_command(int argc, char **argv)
@@ -104,7 +104,7 @@ int thsi_members_command(int argc, char **argv)
         .options_count = sizeof options / sizeof options[0],
     };
     const struct thsi_list list = { .request = &control_members_type, .answer = &control_members_answer_type,
-                                    .print = print_members, .to_json = members_json, .is_cut = members_cut };
+                                    .print = print_members, .to_json = members_json, .shortfall = members_shortfall };
     int first, status;
 
     if (!thsi_cli_parse(&command, argc, argv, &first, &status))
@@ -148,9 +148,9 @@ static json_t *groups_json(const void *answer)
     return rows;
 }
 
-static bool groups_cut(const void *answer)
+static const char *groups_shortfall(const void *answer)
 {
-    return ((const struct control_groups_answer *)answer)->cut;
+    return ((const struct control_groups_answer *)answer)->cut ? THSI_LIST_CUT : NULL;
 }
 
 int thsi_groups_command(int argc, char **argv)
@@ -167,7 +167,7 @@ int thsi_groups_command(int argc, char **argv)
         .options_count = sizeof options / sizeof options[0],
     };
     const struct thsi_list list = { .request = &control_groups_type, .answer = &control_groups_answer_type,
-                                    .print = print_groups, .to_json = groups_json, .is_cut = groups_cut };
+                                    .print = print_groups, .to_json = groups_json, .shortfall = groups_shortfall };
     int first, status;
 
     if (!thsi_cli_parse(&command, argc, argv, &first, &status))

@@ -18,6 +18,8 @@ static const struct subcommand {
     { "members", thsi_members_command, "show the members of the cluster, as one node sees them" },
     { "groups", thsi_groups_command, "show the process groups" },
     { "actors", thsi_actors_command, "show the actors of a node" },
+    { "actor", thsi_actor_command, "look into one actor" },
+    { "tree", thsi_tree_command, "show the supervisors of a node and their children" },
     { "stats", thsi_stats_command, "show what messages cost: counts and times, by behaviour and type" },
     { "info", thsi_info_command, "show what a node has done so far" },
     { "tell", thsi_tell_command, "send a message to an actor" },

@@ -34,27 +34,6 @@ struct sending {
 
 /* ---- Target and type ------------------------------------------------------------------------------ */
 
-static int find_target(struct sending *sending)
-{
-    struct control_find find = { .target = sending->target };
-    const struct control_found *found;
-    const void *answer;
-    char what[TEXT_SIZE];
-    int status;
-
-    if (strlen(sending->target) > THSI_TARGET_MAX)
-        return thsi_cli_fail(THSI_EXIT_USAGE, sending->command->name,
-                             "bad target: it is longer than names are; give NAME, NAME@NODE or a ref");
-    (void)snprintf(what, sizeof what, "%s is not found", sending->target);
-    status = thsi_client_request(&sending->client, &control_find_type, &find, &control_found_type, LOOKUP_MS, what,
-                                 NULL, &answer);
-    if (status != THSI_EXIT_OK)
-        return status;
-    found = answer;
-    sending->to = found->to;
-    return THSI_EXIT_OK;
-}
-
 static int refuse_type(const struct sending *sending, const char *name, const struct ths_described *described)
 {
     char names[TEXT_SIZE] = "";
@@ -239,7 +218,7 @@ static int run(struct sending *sending, int words_count, char **words, bool ask)
     sending->type = words[1];
     if (status != THSI_EXIT_OK)
         return status;
-    status = find_target(sending);
+    status = thsi_client_find(&sending->client, sending->target, &sending->to);
     if (status == THSI_EXIT_OK)
         status = learn_type(sending, sending->type, 0, 0, &sending->info);
     if (status == THSI_EXIT_OK)

@@ -178,8 +178,10 @@ static bool print_stats(const void *answer)
     return thsi_table_print(table);
 }
 
-static json_t *row_json(const struct control_stats_answer *stats, uint32_t i)
+static json_t *row_json(const void *answer, uint32_t i)
 {
+    const struct control_stats_answer *stats = answer;
+
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "behaviour", stats->behaviours.items[i],
                      "type", stats->types.items[i], "handled", (json_int_t)stats->handled.items[i], "busy_ns",
                      (json_int_t)stats->busy_ns.items[i], "busy_max_ns", (json_int_t)stats->busy_max_ns.items[i], "waited",
@@ -192,31 +194,16 @@ static json_t *row_json(const struct control_stats_answer *stats, uint32_t i)
 static json_t *stats_json(const void *answer)
 {
     uint32_t count, *rows = choose_rows(answer, &count);
-    json_t *array = rows ? json_array() : NULL;
 
-    for (uint32_t row = 0; array && row < count; row++)
-        if (!thsi_list_add(array, row_json(answer, rows[row]))) {
-            json_decref(array);
-            array = NULL;
-        }
-    free(rows);
-    return array;
+    return thsi_list_json(answer, rows, count, row_json);
 }
 
-static bool stats_cut(const void *answer)
+static const char *stats_shortfall(const void *answer)
 {
-    return ((const struct control_stats_answer *)answer)->cut;
+    return ((const struct control_stats_answer *)answer)->cut ? THSI_LIST_CUT : NULL;
 }
 
 /* ---- The command -------------------------------------------------------------------------------------- */
-
-static bool is_order(const char *by)
-{
-    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
-        if (strcmp(by, orders[i]) == 0)
-            return true;
-    return false;
-}
 
 int thsi_stats_command(int argc, char **argv)
 {
@@ -245,12 +232,12 @@ int thsi_stats_command(int argc, char **argv)
         .options_count = sizeof options / sizeof options[0],
     };
     const struct thsi_list list = { .request = &control_stats_type, .answer = &control_stats_answer_type,
-                                    .print = print_stats, .to_json = stats_json, .is_cut = stats_cut };
+                                    .print = print_stats, .to_json = stats_json, .shortfall = stats_shortfall };
     int first, status;
 
     if (!thsi_cli_parse(&command, argc, argv, &first, &status))
         return status;
-    if (choice.sort && !is_order(choice.sort))
+    if (choice.sort && !thsi_list_is_one(choice.sort, orders, sizeof orders / sizeof orders[0]))
         return thsi_cli_fail(THSI_EXIT_USAGE, command.name, "--sort %s is not known: counters have no such order; say busy, "
                              "handled, mean, wait, refused, expired, crashed or name", choice.sort);
     return thsi_list_run(&command, &list, &got);

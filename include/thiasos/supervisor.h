@@ -186,6 +186,7 @@ struct ths_child_info {
     enum ths_restart restart;
     uint32_t incarnation;         /* of its actor; 0: it has never started */
     bool is_supervisor;           /* and can be listed in turn */
+    uint32_t restarts;            /* how often it came back after it ended or its node was lost */
 };
 
 /* Visit the children of a supervisor of this node, in the order of their start, as they are at one moment. Errors: GONE,

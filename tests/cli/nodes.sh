@@ -20,7 +20,7 @@ expect 0 '^REF' actors --behaviour no.such
 expect 0 '^REF' actors --sort name --limit 1
 [ "$(wc -l <"$work/out")" = 2 ] || fail "actors --limit 1 shows more than one"
 expect_json '"name": "echo"' actors --json --behaviour echo --sort incarnation
-expect_error 2 'queued, incarnation' actors --sort size
+expect_error 2 'queued, bytes, incarnation' actors --sort size
 expect 0 "^endpoint +$a_endpoint" info
 expect_json '"state": "up"' members --json
 expect_json '\[' groups --json

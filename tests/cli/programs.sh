@@ -40,6 +40,40 @@ expect 0 'hello, self' ask --socket "$work/greeter.sock" greeter greet name=self
 expect 0 '^greeter\*' members --socket "$work/greeter.sock"
 expect 0 ' greeter +greeter ' actors --socket "$work/greeter.sock"
 
+# ---- Looking into it
+at="--socket $work/greeter.sock"
+expect 0 '^state +in_all=[1-9]' actor greeter $at
+expect 0 '^mailbox +0 of 1024 messages, 0 bytes' actor greeter $at
+expect_json '"state": "in_all=' actor greeter --json $at
+expect 0 '^incarnation +1' actor "$(sed -n 's/.*"ref": "\(.*\)".*/\1/p' "$work/out")" $at --watch 1 --count 1
+expect_error 1 'no actor on node greeter is named "nobody"' actor nobody $at
+expect_error 1 'node a, and only its own node' actor echo@a $at
+expect_error 2 'too few words' actor $at
+expect_error 2 'bad value "9999" of --timeout' actor greeter --timeout 9999 $at
+expect 0 '^family +one_for_one +runs +0 +1 ' tree $at
+expect 0 '^`- house +rest_for_one +runs +0 +1 +permanent +2/2 run' tree $at
+expect 0 '^   \|- sleeper +sleeper +runs +0 +1 ' tree $at
+expect 0 '^   `- second +sleeper +runs +0 +1 +transient +- +greeter ' tree $at
+expect_json '"strategy": "rest_for_one"' tree --json $at
+expect 0 - tell sleeper trip $at
+end=$((SECONDS + 60))
+until timeout 60 "$thiasos" tree $at | grep -qE '^   \|- sleeper +sleeper +runs +1 +2 '; do
+    if [ $SECONDS -ge $end ]; then fail "the restart is not in the tree"; break; fi
+done
+
+# ---- One that does not answer
+mkfifo "$work/nap"
+expect 0 - tell sleeper nap "until=$work/nap" $at
+expect 3 'busy in a handler of demo.nap' actor sleeper --timeout 100 $at
+grep -qE '^behaviour +sleeper' "$work/out" || fail "nothing is shown of the one that is busy"
+expect 3 '"handling": "demo.nap"' actor sleeper --json --timeout 100 $at
+expect 0 - tell sleeper nap "until=$work/none" $at
+expect 0 'sleeper +sleeper +[1-9][0-9]* +2 +-' actors --sort bytes --timeout 100 $at
+: >"$work/nap"
+rm "$work/nap"
+until_true 60 actor sleeper $at
+expect 0 ' sleeper +sleeper +0 +2 +0' actors --bytes $at
+
 # ---- It goes while it is asked
 expect_error 1 'GONE|NODE_LOST|CRASHED|CLOSED|TIMEOUT' ask --timeout 20000 greeter@greeter farewell
 wait "$pid" || fail "the greeter ended with $?"

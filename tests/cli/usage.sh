@@ -5,7 +5,7 @@
 # ---- Help and version
 expect 0 'Usage: thiasos COMMAND' --help
 expect 0 '^thiasos [0-9]+\.[0-9]+' --version
-for command in node key members groups actors stats info tell ask demo; do
+for command in node key members groups actors actor tree stats info tell ask demo; do
     expect 0 "^Usage: thiasos $command" $command --help
     expect 0 'Examples:' $command --help
     expect 0 'Exit status' $command --help
@@ -21,6 +21,8 @@ expect_error 2 'takes no value' members --json=1
 expect_error 2 'has no value' members --socket
 expect_error 2 'too many words' members extra
 expect_error 2 'handled, mean, wait' stats --sort size
+expect_error 2 'depth, queued, bytes' actors --sort size
+expect_error 4 'no node is reached' actor echo
 expect_error 2 'add --watch' stats --count 2
 expect_error 2 'bad value "0" of --watch' actors --watch 0
 expect_error 2 'too few words' tell
@@ -64,7 +66,7 @@ long=$work/$(printf 'x%.0s' {1..120})
 expect_error 2 'socket' node --name n --bind tcp://127.0.0.1:0 --socket "$long"
 
 # ---- No node to talk to
-for command in members groups actors stats info; do
+for command in members groups actors tree stats info; do
     expect_error 4 'no node listens in' $command
     expect_error 4 'no such socket' $command --socket "$work/none.sock"
     expect_error 2 'longer' $command --socket "$long"
