@@ -49,6 +49,8 @@
 #define THSI_REFUSAL_NOTE_NS UINT64_C(10000000000) /* a node that is refused goes on trying, and says so so often */
 #define THSI_LINK_BUCKETS 256u
 #define THSI_IN_FLIGHT_MAX 16u                  /* frames of a link with the transport */
+#define THSI_BULK_IN_FLIGHT_MAX 8u              /* those of bulk messages, beside them */
+#define THSI_NODE_IN_FLIGHT_MAX 64u             /* beyond this many frames those of lane NODE wait, too */
 
 enum thsi_stage {
     THSI_STAGE_DIALING, /* no stream yet */
@@ -70,7 +72,8 @@ struct thsi_driver_link {
     struct thsi_link_core core; /* from HELLO on */
     struct thsi_peer *peer;     /* UP */
     struct thsi_outframe *stuck; /* sealed; the transport had no room for it */
-    unsigned in_flight;         /* frames of its outbox with the transport */
+    unsigned in_flight;         /* frames of its outbox with the transport, ordinary ones */
+    unsigned bulk_in_flight;    /* those of bulk messages */
     struct thsi_handover handover; /* UP */
     bool has_handover;
     bool untended;              /* the handover is to be looked at, once nothing is stuck and the frame at hand is done with */

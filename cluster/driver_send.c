@@ -1,7 +1,7 @@
 /* Sending: frames leave when they are full, or when nothing else of the link is on its way.
  *
  * So a message on an idle link leaves at once, and under load batches grow by themselves to what the transport
- * takes. */
+ * takes. Frames of bulk messages are counted apart: what is small waits for none of them but those that the transport has. */
 
 #include "cluster/driver.h"
 
@@ -11,11 +11,12 @@
 /* Hand a whole frame to the transport; it is taken in any case. False: the link is of no use any more. */
 static bool send_frame(struct thsi_driver *driver, struct thsi_driver_link *link, struct thsi_outframe *frame)
 {
+    unsigned *in_flight = frame->bulk ? &link->bulk_in_flight : &link->in_flight;
     bool counts = frame->owner != NULL;
     enum ths_err err = driver->transport->send(driver->transport, link->id, &frame->chunk);
 
     if (err == THS_OK) {
-        link->in_flight += counts;
+        *in_flight += counts;
         return true;
     }
     if (err == THS_FULL) {
@@ -64,9 +65,19 @@ bool thsi_driver_send_small(struct thsi_driver *driver, struct thsi_driver_link 
 static struct thsi_outframe *take(struct thsi_driver_link *link)
 {
     struct thsi_outframe *frame;
+    unsigned what = 0;
+
+    if (link->in_flight < THSI_NODE_IN_FLIGHT_MAX)
+        what |= THSI_TAKE_NODE;
+    if (link->in_flight < THSI_IN_FLIGHT_MAX)
+        what |= THSI_TAKE_FULL;
+    if (link->in_flight == 0)
+        what |= THSI_TAKE_PARTIAL;
+    if (link->bulk_in_flight < THSI_BULK_IN_FLIGHT_MAX)
+        what |= THSI_TAKE_BULK;
 
     (void)pthread_mutex_lock(&link->peer->mutex);
-    frame = thsi_outbox_take(&link->peer->outbox, link->in_flight == 0);
+    frame = thsi_outbox_take(&link->peer->outbox, what);
     (void)pthread_mutex_unlock(&link->peer->mutex);
     return frame;
 }
@@ -108,7 +119,7 @@ void thsi_driver_flush(struct thsi_driver *driver, struct thsi_driver_link *link
         thsi_driver_close(driver, link, THSI_END_LOST, true);
         return;
     }
-    while (!link->stuck && link->in_flight < THSI_IN_FLIGHT_MAX && (frame = take(link)) != NULL) {
+    while (!link->stuck && (frame = take(link)) != NULL) {
         if (!seal_and_send(driver, link, frame)) {
             thsi_driver_close(driver, link, THSI_END_LOST, true);
             return;
@@ -173,8 +184,9 @@ bool thsi_driver_take_frames(struct thsi_driver *driver)
     while (frame) {
         struct thsi_outframe *next = frame->next;
         struct thsi_driver_link *link = link_of(driver, frame);
-        if (link && link->in_flight > 0)
-            link->in_flight--;
+        unsigned *in_flight = link ? frame->bulk ? &link->bulk_in_flight : &link->in_flight : NULL;
+        if (in_flight && *in_flight > 0)
+            (*in_flight)--;
         thsi_frames_put(driver->frames, frame);
         frame = next;
     }

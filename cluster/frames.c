@@ -149,20 +149,6 @@ void thsi_frames_put(struct thsi_frames *frames, struct thsi_outframe *frame)
         destroy(frames);
 }
 
-struct thsi_outframe *thsi_frames_shrink(struct thsi_frames *frames, struct thsi_outframe *frame)
-{
-    struct thsi_outframe *smaller;
-
-    if (frame->cap == THSI_FRAME_PAYLOAD)
-        return frame;
-    smaller = frames->env->memory(frames->env, frame, sizeof *frame + frame->len + THSI_SEALED_OVERHEAD);
-    if (!smaller)
-        return frame;
-    smaller->cap = smaller->len;
-    smaller->chunk.data = smaller->bytes;
-    return smaller;
-}
-
 struct thsi_outframe *thsi_frames_collect(struct thsi_frames *frames)
 {
     struct thsi_outframe *list;

@@ -26,8 +26,10 @@ struct thsi_outframe {
     uint64_t control_last;      /* number of the last control record in it; 0: none */
     size_t cap;                 /* bytes of payload it has room for */
     size_t len;                 /* bytes of payload in it */
+    uint64_t place;             /* among its lane's ordinary frames, from 1; 0: none */
     uint32_t messages;          /* data messages in it: what is lost if it is lost */
     uint8_t lane;
+    bool bulk;                  /* of a message that is sent beside the ordinary frames (bulk.h) */
     uint8_t bytes[];            /* header, payload, tag */
 };
 
@@ -49,9 +51,6 @@ struct thsi_outframe *thsi_frames_get(struct thsi_frames *frames, size_t cap);
 
 /* Takes @frame, which was not sent or was collected. NULL is ignored. Thread: any. */
 void thsi_frames_put(struct thsi_frames *frames, struct thsi_outframe *frame);
-
-/* Give back the room behind the payload of a large @frame, which is in no list. Takes it, gives it (perhaps moved). */
-struct thsi_outframe *thsi_frames_shrink(struct thsi_frames *frames, struct thsi_outframe *frame);
 
 /* The frames that the transport gave back since the last call, linked by next; the caller puts them.
  * Thread: the driver's. */

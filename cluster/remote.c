@@ -31,6 +31,16 @@ struct thsi_remote *thsi_remote_create(struct thsi_runtime *runtime, struct thsi
     return remote;
 }
 
+/* What came in pieces is given up. */
+static void drop_pieces(struct thsi_remote *remote, struct thsi_peer *peer)
+{
+    if (!peer->pieces)
+        return;
+    remote->pieces -= peer->pieces->bytes;
+    thsi_reassembly_fini(peer->pieces);
+    peer->pieces = remote->runtime->env->memory(remote->runtime->env, peer->pieces, 0);
+}
+
 void thsi_remote_destroy(struct thsi_remote *remote)
 {
     struct ths_env *env = remote->runtime->env;
@@ -39,6 +49,7 @@ void thsi_remote_destroy(struct thsi_remote *remote)
         struct thsi_peer *peer = remote->peers[i];
         if (peer->state != THSI_PEER_FREE)
             thsi_outbox_fini(&peer->outbox);
+        drop_pieces(remote, peer);
         (void)env->memory(env, peer->types_out, 0);
         (void)env->memory(env, peer->types_in, 0);
         (void)pthread_mutex_destroy(&peer->mutex);
@@ -268,6 +279,7 @@ static void release(struct thsi_remote *remote, int index)
     remote->unknown_count -= peer->state == THSI_PEER_UNKNOWN;
     remote->uids[index] = 0;
     thsi_outbox_fini(&peer->outbox);
+    drop_pieces(remote, peer);
     peer->types_out = env->memory(env, peer->types_out, 0);
     peer->types_in = env->memory(env, peer->types_in, 0);
     peer->types_out_count = peer->types_in_count = 0;
@@ -303,7 +315,7 @@ bool thsi_remote_link_down(struct thsi_remote *remote, struct thsi_peer *peer, s
 {
     enum ths_err err;
 
-    (void)remote;
+    drop_pieces(remote, peer);
     (void)pthread_mutex_lock(&peer->mutex);
     peer->linked = false;
     err = thsi_outbox_link_lost(&peer->outbox, loss);
@@ -354,6 +366,21 @@ static void answer_parked(struct thsi_remote *remote, const struct thsi_envelope
     (void)remote->runtime->deliver(remote->runtime, &answer);
 }
 
+/* Of a record in pieces the first one says who is to be answered, but for a request that was passed on, whose asker has
+ * a deadline. */
+static void answer_piece(struct thsi_remote *remote, const struct thsi_envelope *piece, uint64_t uid)
+{
+    struct thsi_arena texts = { .base = remote->texts, .cap = sizeof remote->texts };
+    struct thsi_envelope envelope;
+    struct thsi_unpacker unpacker;
+
+    if (!(piece->piece & THSI_FRAGMENT_FIRST))
+        return;
+    thsi_unpacker_init(&unpacker, piece->bytes, piece->bytes_len);
+    if (thsi_envelope_unpack(&envelope, &unpacker, &texts) == THS_OK && !thsi_envelope_is_passed_on(&envelope))
+        answer_parked(remote, &envelope, uid);
+}
+
 static void answer_frame(struct thsi_remote *remote, struct thsi_outframe *frame, uint64_t uid)
 {
     struct thsi_envelope envelope;
@@ -369,7 +396,10 @@ static void answer_frame(struct thsi_remote *remote, struct thsi_outframe *frame
         assert(err == THS_OK); /* we packed it ourselves */
         if (err != THS_OK)
             return;
-        answer_parked(remote, &envelope, uid);
+        if (envelope.kind == THSI_RECORD_FRAGMENT)
+            answer_piece(remote, &envelope, uid);
+        else
+            answer_parked(remote, &envelope, uid);
     }
 }
 
@@ -381,7 +411,7 @@ static struct thsi_outframe *take_expired(struct thsi_remote *remote, int index,
 
     (void)pthread_mutex_lock(&peer->mutex);
     if (peer->state == THSI_PEER_UNKNOWN && peer->parked_until_ns <= now_ns) {
-        while ((*last = thsi_outbox_take(&peer->outbox, true)) != NULL)
+        while ((*last = thsi_outbox_take(&peer->outbox, THSI_TAKE_ALL)) != NULL)
             last = &(*last)->next;
         release(remote, index);
     } else if (peer->state == THSI_PEER_UNKNOWN && peer->parked_until_ns < *next_ns) {

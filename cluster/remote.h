@@ -19,7 +19,7 @@
 
 #include "cluster/note.h"
 #include "cluster/outbox.h"
-#include "codec/envelope.h"
+#include "cluster/reassembly.h"
 #include "node/runtime.h"
 
 #define THSI_PEERS_MAX 1088u                  /* members and unknown nodes */
@@ -28,6 +28,7 @@
 #define THSI_PARKED_BYTES_MAX (1u << 20)
 #define THSI_PARKED_NS UINT64_C(2000000000)   /* how long a node may stay unknown */
 #define THSI_BURIED_MAX 256u
+#define THSI_PIECES_MAX (512u << 20)          /* bytes of unfinished large messages from all nodes */
 
 struct thsi_type_out {
     uint64_t refused_ns; /* when it was refused */
@@ -37,6 +38,7 @@ struct thsi_type_out {
 
 struct thsi_type_in {
     const struct thsi_type_info *info; /* NULL: refused */
+    size_t room;                       /* that the largest body takes */
     enum ths_err err;
 };
 
@@ -67,6 +69,7 @@ struct thsi_peer {
     struct thsi_type_in *types_in;   /* by number */
     uint32_t types_in_count;
     uint64_t control_seen;           /* number of the last control record acted upon */
+    struct thsi_reassembly *pieces;  /* made with the first one */
     void *link;                      /* its link, or NULL */
 };
 
@@ -103,6 +106,7 @@ struct thsi_remote {
     /* The driver's. */
     struct thsi_arena arena;                            /* of bodies; grows */
     uint8_t texts[1024];
+    size_t pieces;                                      /* bytes of unfinished large messages */
     struct thsi_signal refused;                         /* tells refused in a row, not yet reported; id counts them */
 };
 

@@ -19,6 +19,7 @@ struct receiving {
     uint64_t uid;                  /* of the peer when the frame came */
     struct thsi_unpacker unpacker;
     struct thsi_envelope envelope;
+    enum ths_err refuse;           /* not OK: of the record only the head came, and this is why */
 };
 
 /* ---- Answers ---------------------------------------------------------------------------- */
@@ -78,12 +79,6 @@ static enum ths_err reserve_types(struct receiving *at, uint32_t number)
     return THS_OK;
 }
 
-static enum ths_err pack_refusal(const void *record, uint64_t number, struct thsi_packer *packer)
-{
-    (void)number;
-    return thsi_envelope_pack(record, packer);
-}
-
 static enum ths_err refuse_type(struct receiving *at, enum ths_err why, const struct thsi_type_info *ours)
 {
     const struct thsi_envelope envelope = {
@@ -96,7 +91,7 @@ static enum ths_err refuse_type(struct receiving *at, enum ths_err why, const st
     enum ths_err err;
 
     (void)pthread_mutex_lock(&at->peer->mutex);
-    err = thsi_outbox_put(&at->peer->outbox, THSI_CLASS_NODE, pack_refusal, &envelope);
+    err = thsi_outbox_put(&at->peer->outbox, THSI_CLASS_NODE, &envelope);
     thsi_remote_unlock_dirty(at->remote, at->peer);
     return err == THS_FULL ? THS_OK : err; /* unsaid: then each of its messages is refused alone */
 }
@@ -111,7 +106,8 @@ static enum ths_err type_announced(struct receiving *at)
         return err != THS_OK ? err : THS_MALFORMED;
     found = thsi_type_find(envelope->text, envelope->version, envelope->fingerprint, &info);
     at->peer->types_in[envelope->type_number] =
-        (struct thsi_type_in){ .info = found == THS_OK ? info : NULL, .err = found };
+        (struct thsi_type_in){ .info = found == THS_OK ? info : NULL, .err = found,
+                               .room = found == THS_OK ? thsi_schema_room(info, THS_MESSAGE_MAX) : 0 };
     return found == THS_OK ? THS_OK : refuse_type(at, found, info);
 }
 
@@ -209,14 +205,17 @@ static enum ths_err take_body(struct receiving *at, struct ths_type **type, void
     *type = NULL;
     *body = NULL;
     *refused = THS_OK;
+    if (at->refuse != THS_OK) {
+        *refused = at->refuse;
+        return THS_OK;
+    }
     if (number == 0)
         return THS_OK;
     if (!known || (!known->info && known->err == THS_OK))
         return THS_MALFORMED; /* never announced */
     if (known->info) {
-        err = reserve_arena(at->remote, known->info->flat ? known->info->size + 8u
-                                                          : thsi_schema_room(known->info,
-                                                                             thsi_unpack_left(&at->unpacker)));
+        err = reserve_arena(at->remote, known->room <= at->remote->arena.cap
+                                            ? known->room : thsi_schema_room(known->info, thsi_unpack_left(&at->unpacker)));
         if (err != THS_OK)
             return err;
         err = thsi_envelope_unpack_body(&at->envelope, &at->unpacker, known->info, &at->remote->arena, body);
@@ -373,6 +372,8 @@ static enum ths_err receive_control(struct receiving *at)
     return receive_signal(at);
 }
 
+static enum ths_err receive_piece(struct receiving *at);
+
 static enum ths_err receive_record(struct receiving *at)
 {
     const struct thsi_remote_hooks *hooks = &at->remote->hooks;
@@ -397,10 +398,83 @@ static enum ths_err receive_record(struct receiving *at)
     case THSI_RECORD_KEYS:
     case THSI_RECORD_KEY:
         return hooks->keys(hooks->arg, at->peer, &at->envelope);
+    case THSI_RECORD_FRAGMENT:
+        return receive_piece(at);
     default:
         return thsi_envelope_is_control(at->envelope.kind) ? receive_control(at) : receive_signal(at);
     }
 }
+
+/* ---- Records in pieces ------------------------------------------------------------------ */
+
+/* The one record in @bytes; with @refuse only its head, which is answered. */
+static enum ths_err receive_whole(const struct receiving *outer, const uint8_t *bytes, size_t len, enum ths_err refuse)
+{
+    struct receiving at = { .remote = outer->remote, .peer = outer->peer, .uid = outer->uid, .refuse = refuse };
+    struct thsi_arena texts = { .base = at.remote->texts, .cap = sizeof at.remote->texts };
+    enum ths_err err;
+
+    thsi_unpacker_init(&at.unpacker, bytes, len);
+    err = thsi_envelope_unpack(&at.envelope, &at.unpacker, &texts);
+    if (err == THS_OK && !thsi_envelope_is_large(at.envelope.kind))
+        err = THS_MALFORMED;
+    if (err != THS_OK || (refuse != THS_OK && thsi_envelope_is_passed_on(&at.envelope)))
+        return err;
+    err = receive_record(&at);
+    return err == THS_OK && refuse == THS_OK ? thsi_unpack_finish(&at.unpacker) : err;
+}
+
+static struct thsi_reassembly *pieces_of(struct receiving *at)
+{
+    struct ths_env *env = at->remote->runtime->env;
+    struct thsi_peer *peer = at->peer;
+
+    if (!peer->pieces) {
+        peer->pieces = env->memory(env, NULL, sizeof *peer->pieces);
+        if (peer->pieces)
+            thsi_reassembly_init(peer->pieces, env);
+    }
+    return peer->pieces;
+}
+
+/* No memory for the record, or no room among those of all nodes: it is refused as its receiver would, from what came. */
+static enum ths_err give_up(const struct receiving *at, struct thsi_reassembly *pieces, enum ths_err why)
+{
+    const struct thsi_envelope *piece = &at->envelope;
+    const struct thsi_stream *stream = &pieces->streams[piece->stream];
+    bool first = piece->piece & THSI_FRAGMENT_FIRST;
+    enum ths_err err = receive_whole(at, first ? piece->bytes : stream->bytes, first ? piece->bytes_len : stream->len, why);
+
+    thsi_reassembly_done(pieces, piece->stream, piece->piece & THSI_FRAGMENT_LAST);
+    return err;
+}
+
+static enum ths_err receive_piece(struct receiving *at)
+{
+    const struct thsi_envelope *piece = &at->envelope;
+    struct thsi_reassembly *pieces = pieces_of(at);
+    size_t before = pieces ? pieces->bytes : 0;
+    enum ths_err err = THS_NOMEM;
+    bool whole = false;
+
+    if (!pieces)
+        return THS_NOMEM;
+    if (at->remote->pieces + piece->bytes_len > THSI_PIECES_MAX && pieces->streams[piece->stream].state != THSI_STREAM_PASSED_OVER)
+        err = THS_FULL;
+    else
+        err = thsi_reassembly_add(pieces, piece->stream, piece->piece, piece->bytes, piece->bytes_len, &whole);
+    if (err == THS_NOMEM || err == THS_FULL) {
+        err = give_up(at, pieces, err);
+    } else if (whole) {
+        const struct thsi_stream *stream = &pieces->streams[piece->stream];
+        err = receive_whole(at, stream->bytes, stream->len, THS_OK);
+        thsi_reassembly_done(pieces, piece->stream, true);
+    }
+    at->remote->pieces = at->remote->pieces + pieces->bytes - before;
+    return err;
+}
+
+/* ---- Frames ----------------------------------------------------------------------------- */
 
 enum ths_err thsi_remote_receive(struct thsi_remote *remote, struct thsi_peer *peer, const uint8_t *payload,
                                  size_t len)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/gossip.h"
 #include "node/base/utf8.h"
 
 /* After this a refused type is announced again: the other node may have come to know it since. */
@@ -17,25 +18,15 @@ static_assert((int)THSI_RECORD_TELL == THSI_TELL && (int)THSI_RECORD_REPLY == TH
 
 /* ---- Types ------------------------------------------------------------------------------ */
 
-/* Intern the type and check the body, so that packing it can only fail for want of room. */
-static enum ths_err check_body(struct ths_type *type, const void *body, const struct thsi_type_info **info)
+/* Intern the type and check the body, so that packing it can only fail for want of room. *@packed: bytes that it takes
+ * at most; 0 for few. */
+static enum ths_err check_body(struct ths_type *type, const void *body, const struct thsi_type_info **info, size_t *packed)
 {
     *info = thsi_type_intern(type);
+    *packed = 0;
     if (!*info)
         return THS_NOMEM;
-    return (*info)->flat ? THS_OK : thsi_message_check(*info, body);
-}
-
-static enum ths_err pack_envelope(const void *record, uint64_t number, struct thsi_packer *packer)
-{
-    const struct thsi_envelope *envelope = record;
-    struct thsi_envelope numbered;
-
-    if (number == 0)
-        return thsi_envelope_pack(envelope, packer);
-    numbered = *envelope;
-    numbered.number = number;
-    return thsi_envelope_pack(&numbered, packer);
+    return (*info)->flat ? THS_OK : thsi_message_weigh(*info, body, packed);
 }
 
 static enum ths_err announce(struct thsi_peer *peer, const struct thsi_type_info *info)
@@ -48,7 +39,7 @@ static enum ths_err announce(struct thsi_peer *peer, const struct thsi_type_info
         .fingerprint = info->fingerprint,
     };
 
-    return thsi_outbox_put(&peer->outbox, THSI_CLASS_NODE, pack_envelope, &envelope);
+    return thsi_outbox_put(&peer->outbox, THSI_CLASS_NODE, &envelope);
 }
 
 static enum ths_err reserve_types(struct thsi_remote *remote, struct thsi_peer *peer, uint32_t number)
@@ -171,12 +162,12 @@ static void fill(struct ths_env *env, uint64_t uid, const struct thsi_signal *si
         envelope->remaining_ms = stop_remaining_ms(env, signal->deadline_ns);
 }
 
-/* Whether one more signal may wait for an unknown node. The counts are shared by all of them and may be a little
- * behind when several threads park at once. */
-static bool may_park(const struct thsi_remote *remote)
+/* Whether one more signal of @len bytes may wait for an unknown node. The counts are shared by all of them and may be a
+ * little behind when several threads park at once. */
+static bool may_park(const struct thsi_remote *remote, size_t len)
 {
     return atomic_load_explicit(&remote->parked, memory_order_relaxed) < THSI_PARKED_MAX &&
-           atomic_load_explicit(&remote->parked_bytes, memory_order_relaxed) < THSI_PARKED_BYTES_MAX;
+           atomic_load_explicit(&remote->parked_bytes, memory_order_relaxed) + len < THSI_PARKED_BYTES_MAX;
 }
 
 static void count_parked(struct thsi_remote *remote, struct thsi_peer *peer, size_t bytes)
@@ -187,22 +178,79 @@ static void count_parked(struct thsi_remote *remote, struct thsi_peer *peer, siz
     (void)atomic_fetch_add_explicit(&remote->parked_bytes, bytes, memory_order_relaxed);
 }
 
-/* Pack the record for the locked @peer, and unlock it. */
-static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, const struct thsi_envelope *envelope)
+/* Put the record, or the @bulk message that it was packed as, for the locked @peer, and unlock it. Takes @bulk on OK. */
+static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, const struct thsi_envelope *envelope,
+                        struct thsi_bulk_item *bulk)
 {
     bool parks = peer->state == THSI_PEER_UNKNOWN;
-    size_t queued = peer->outbox.queued;
+    size_t waiting = parks ? thsi_outbox_bytes(&peer->outbox) : 0;
     enum ths_err err = envelope->type ? use_type(remote, peer, envelope->type) : THS_OK;
 
-    if (err == THS_OK && parks && !may_park(remote))
+    if (err == THS_OK && parks && !may_park(remote, bulk ? bulk->bytes : 0))
         err = THS_UNKNOWN_NODE;
-    if (err == THS_OK)
-        err = thsi_outbox_put(&peer->outbox, class_of(envelope->kind), pack_envelope, envelope);
+    if (err == THS_OK && bulk)
+        err = thsi_outbox_put_bulk(&peer->outbox, bulk);
+    else if (err == THS_OK)
+        err = thsi_outbox_put(&peer->outbox, class_of(envelope->kind), envelope);
     if (err == THS_OK && parks)
-        count_parked(remote, peer, peer->outbox.queued - queued);
+        count_parked(remote, peer, thsi_outbox_bytes(&peer->outbox) - waiting);
     /* Even after a refusal a type may have been announced, or an unknown node's place been made: the driver looks. */
     thsi_remote_unlock_dirty(remote, peer);
     return err;
+}
+
+/* Whether a message of up to @bound bytes would be refused, and why. */
+static enum ths_err judge_bulk(struct thsi_remote *remote, uint64_t uid, size_t bound)
+{
+    struct thsi_peer *peer;
+    enum ths_err err = thsi_remote_lock_or_park(remote, uid, &peer);
+
+    if (err != THS_OK)
+        return err;
+    if (!thsi_bulk_has_room(&peer->outbox.bulk, bound))
+        err = THS_FULL;
+    if (peer->state == THSI_PEER_UNKNOWN && !may_park(remote, bound))
+        err = THS_UNKNOWN_NODE;
+    thsi_remote_unlock_dirty(remote, peer); /* the place of an unknown node may be new */
+    return err;
+}
+
+/* A large record is packed outside of the lock, so that it holds up nobody. */
+static enum ths_err send_bulk(struct thsi_remote *remote, uint64_t uid, const struct thsi_envelope *envelope, size_t bound)
+{
+    struct ths_env *env = remote->runtime->env;
+    struct thsi_bulk_item *item;
+    struct thsi_peer *peer;
+    enum ths_err err = judge_bulk(remote, uid, bound);
+
+    if (err == THS_OK)
+        err = thsi_bulk_pack(env, remote->frames, class_of(envelope->kind), envelope, bound, &item);
+    if (err != THS_OK)
+        return err;
+    err = thsi_remote_lock_or_park(remote, uid, &peer);
+    if (err == THS_OK)
+        err = put(remote, peer, envelope, item);
+    if (err != THS_OK)
+        thsi_bulk_drop(env, remote->frames, item);
+    return err;
+}
+
+/* Bytes of a record beside its body: two texts, fifteen integers; and the receivers. */
+#define HEAD_MAX (2 * (THSI_ENVELOPE_TEXT_MAX + 5) + 15 * 9)
+#define RECEIVER_MAX 10u
+
+/* Send a record whose body takes up to @packed bytes. */
+static inline enum ths_err send_record(struct thsi_remote *remote, uint64_t uid, const struct thsi_envelope *envelope,
+                                       size_t packed)
+{
+    size_t bound = packed + HEAD_MAX + RECEIVER_MAX * (size_t)envelope->receivers_count;
+    struct thsi_peer *peer;
+    enum ths_err err;
+
+    if (bound > THSI_BULK_RECORD)
+        return send_bulk(remote, uid, envelope, bound);
+    err = thsi_remote_lock_or_park(remote, uid, &peer);
+    return err == THS_OK ? put(remote, peer, envelope, NULL) : err;
 }
 
 /* What is not UTF-8 would end the link. A name that is none is nobody's; a reason is mended in @room. */
@@ -224,9 +272,9 @@ enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_sign
     const struct thsi_type_info *info = NULL;
     char room[THSI_ENVELOPE_TEXT_MAX + 1];
     struct thsi_envelope envelope;
-    struct thsi_peer *peer;
+    size_t packed = 0;
     const char *text;
-    enum ths_err err = signal->type ? check_body(signal->type, signal->body, &info) : THS_OK;
+    enum ths_err err = signal->type ? check_body(signal->type, signal->body, &info, &packed) : THS_OK;
 
     assert(signal->to.node != remote->runtime->uid);
     if (err == THS_OK)
@@ -235,8 +283,7 @@ enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_sign
         return err;
     fill(remote->runtime->env, remote->runtime->uid, signal, info, &envelope);
     envelope.text = text;
-    err = thsi_remote_lock_or_park(remote, signal->to.node, &peer);
-    return err == THS_OK ? put(remote, peer, &envelope) : err;
+    return send_record(remote, signal->to.node, &envelope, packed);
 }
 
 enum ths_err thsi_remote_group_tell(struct thsi_remote *remote, uint64_t uid, ths_ref from,
@@ -246,15 +293,22 @@ enum ths_err thsi_remote_group_tell(struct thsi_remote *remote, uint64_t uid, th
     const struct thsi_type_info *info;
     struct thsi_envelope envelope = { .kind = THSI_RECORD_GROUP_TELL, .from = { from.slot, from.generation },
                                       .receivers = receivers, .receivers_count = count, .body = body };
-    struct thsi_peer *peer;
-    enum ths_err err = check_body(type, body, &info);
+    size_t packed;
+    enum ths_err err = check_body(type, body, &info, &packed);
 
     if (err != THS_OK)
         return err;
     envelope.type = info;
     envelope.type_number = info->id;
-    err = thsi_remote_lock_or_park(remote, uid, &peer);
-    return err == THS_OK ? put(remote, peer, &envelope) : err;
+    return send_record(remote, uid, &envelope, packed);
+}
+
+/* Groups change beside the bulk of messages; that this node leaves is said behind it. */
+static enum thsi_record_class class_of_gossip(const uint8_t *packet, size_t len, bool ordered)
+{
+    if (!ordered)
+        return THSI_CLASS_NODE;
+    return thsi_gossip_is_for_groups(packet, len) ? THSI_CLASS_ORDERED : THSI_CLASS_LAST;
 }
 
 enum ths_err thsi_remote_gossip(struct thsi_remote *remote, uint64_t uid, const uint8_t *packet, size_t len,
@@ -270,7 +324,7 @@ enum ths_err thsi_remote_gossip(struct thsi_remote *remote, uint64_t uid, const 
     if (!peer)
         return THS_UNKNOWN_NODE;
     if (peer->linked)
-        err = thsi_outbox_put(&peer->outbox, ordered ? THSI_CLASS_ORDERED : THSI_CLASS_NODE, pack_envelope, &envelope);
+        err = thsi_outbox_put(&peer->outbox, class_of_gossip(packet, len, ordered), &envelope);
     thsi_remote_unlock_dirty(remote, peer);
     return err;
 }

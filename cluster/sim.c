@@ -449,6 +449,13 @@ void ths_sim_cut(struct ths_sim *sim, unsigned a, unsigned b)
     thsi_simnet_cut(sim->net, a, b);
 }
 
+void ths_sim_break(struct ths_sim *sim, unsigned a, unsigned b)
+{
+    (void)numbered(sim, a);
+    (void)numbered(sim, b);
+    thsi_simnet_break(sim->net, a, b);
+}
+
 void ths_sim_heal(struct ths_sim *sim, unsigned a, unsigned b)
 {
     (void)numbered(sim, a);

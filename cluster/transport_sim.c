@@ -583,6 +583,34 @@ void thsi_simnet_heal(struct thsi_simnet *net, unsigned a, unsigned b)
     }
 }
 
+/* To @end comes what was on its way, up to a byte drawn from the seed, then the end. */
+static void break_off(struct thsi_simnet *net, struct end *end)
+{
+    size_t left = (size_t)thsi_prng_below(&net->prng, end->flying + 1), keep = 0;
+
+    for (struct piece *piece = end->head; piece && (left > 0 || piece->len == 0); piece = piece->next, keep++) {
+        if (piece->len > left) {
+            end->flying -= piece->len - left;
+            piece->len = left;
+        }
+        left -= piece->len;
+    }
+    lose(end, keep);
+    (void)put(net, end, PIECE_END, NULL, 0);
+}
+
+void thsi_simnet_break(struct thsi_simnet *net, unsigned a, unsigned b)
+{
+    for (struct wire *wire = net->wires; wire; wire = wire->next) {
+        struct end *one = &wire->end[0], *other = &wire->end[1];
+        bool between = (one->host == a && other->host == b) || (one->host == b && other->host == a);
+        if (!between || one->state != END_OPEN || other->state != END_OPEN)
+            continue;
+        break_off(net, one);
+        break_off(net, other);
+    }
+}
+
 struct thsi_simnet *thsi_simnet_create(const struct thsi_simnet_options *options)
 {
     struct thsi_simnet *net = calloc(1, sizeof *net);

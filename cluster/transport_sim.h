@@ -41,6 +41,8 @@ void thsi_simnet_destroy(struct thsi_simnet *net);
 struct thsi_transport *thsi_simnet_transport(struct thsi_simnet *net, unsigned host);
 
 void thsi_simnet_cut(struct thsi_simnet *net, unsigned a, unsigned b);
+/* The links between them end; of what was on its way a part arrives before, up to any byte. */
+void thsi_simnet_break(struct thsi_simnet *net, unsigned a, unsigned b);
 void thsi_simnet_heal(struct thsi_simnet *net, unsigned a, unsigned b);
 
 /* The process on @host is gone, and its transport with it, which is freed here. Nothing if it has none. */

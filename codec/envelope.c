@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "codec/wire.h"
 #include "node/base/utf8.h"
 
 /* ---- Packing ---------------------------------------------------------------------------- */
@@ -153,8 +154,26 @@ static enum ths_err pack_bytes(const struct thsi_envelope *envelope, uint32_t ma
     return THS_OK;
 }
 
+void thsi_fragment_head(uint8_t *head, unsigned stream, unsigned piece, size_t len)
+{
+    assert(stream < THSI_STREAMS_MAX && piece < 4 && len <= THSI_FRAGMENT_MAX);
+    head[0] = 0x94; /* an array of four: kind, stream, piece, bytes with a length of 16 bits */
+    head[1] = THSI_RECORD_FRAGMENT;
+    head[2] = (uint8_t)stream;
+    head[3] = (uint8_t)piece;
+    head[4] = 0xc5;
+    thsi_put_u16(head + 5, (uint16_t)len);
+}
+
+void thsi_envelope_renumber(uint8_t *record, uint64_t number)
+{
+    assert((record[0] & 0xf0) == 0x90 && record[2] == 0xcf); /* an array of up to 15; its second element, in 64 bits */
+    thsi_put_u64(record + 3, number);
+}
+
 static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struct thsi_packer *packer)
 {
+    uint8_t head[THSI_FRAGMENT_HEAD];
     enum ths_err err;
 
     switch ((int)envelope->kind) {
@@ -180,6 +199,13 @@ static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struc
     case THSI_RECORD_BYE:
         begin(envelope, 2, packer);
         thsi_pack_u64(packer, envelope->err);
+        return THS_OK;
+    case THSI_RECORD_FRAGMENT:
+        if (envelope->bytes_len > THSI_FRAGMENT_MAX)
+            return THS_TOO_BIG;
+        thsi_fragment_head(head, envelope->stream, envelope->piece, envelope->bytes_len);
+        thsi_packer_append(packer, head, sizeof head);
+        thsi_packer_append(packer, envelope->bytes, envelope->bytes_len);
         return THS_OK;
     default:
         return THS_MALFORMED;
@@ -363,6 +389,14 @@ static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpac
     case THSI_RECORD_BYE:
         envelope->err = take_u32(envelope, unpacker);
         break;
+    case THSI_RECORD_FRAGMENT:
+        envelope->stream = take_u32(envelope, unpacker);
+        envelope->piece = take_u32(envelope, unpacker);
+        envelope->bytes = has_field(envelope) ? thsi_unpack_bin(unpacker, THSI_FRAGMENT_MAX, &envelope->bytes_len)
+                                              : NULL;
+        if (envelope->stream >= THSI_STREAMS_MAX || envelope->piece > 3 || envelope->bytes_len == 0)
+            thsi_unpack_fail(unpacker, THS_MALFORMED);
+        break;
     default:
         thsi_unpack_fail(unpacker, THS_MALFORMED);
     }
@@ -414,12 +448,6 @@ static void unpack_fields(struct thsi_envelope *envelope, struct thsi_unpacker *
     }
 }
 
-static bool may_have_body(enum thsi_record_kind kind)
-{
-    return kind == THSI_RECORD_TELL || kind == THSI_RECORD_ASK || kind == THSI_RECORD_REPLY ||
-           kind == THSI_RECORD_SPAWN || kind == THSI_RECORD_GROUP_TELL;
-}
-
 static enum ths_err skip_rest(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
 {
     while (unpacker->err == THS_OK && has_field(envelope))
@@ -436,7 +464,7 @@ enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_un
     unpack_fields(envelope, unpacker, arena);
     if (unpacker->err != THS_OK)
         return unpacker->err;
-    if (!may_have_body(envelope->kind) || envelope->type_number == 0)
+    if (!thsi_envelope_is_large(envelope->kind) || envelope->type_number == 0)
         return skip_rest(envelope, unpacker);
     if (envelope->fields_left == 0)
         thsi_unpack_fail(unpacker, THS_MALFORMED); /* a type without a body */

@@ -45,14 +45,22 @@ enum thsi_record_kind {
     THSI_RECORD_GOSSIP = 35,       /* a packet of membership or groups */
     THSI_RECORD_BYE = 36,          /* the link is about to be closed on purpose */
     THSI_RECORD_KEYS = 37,         /* fingerprints of the cluster keys that the sender holds */
-    THSI_RECORD_KEY = 38           /* fingerprint of the one that goes into the key of the next frame */
+    THSI_RECORD_KEY = 38,          /* fingerprint of the one that goes into the key of the next frame */
+    THSI_RECORD_FRAGMENT = 40      /* a piece of a record that is larger than a frame */
 };
+
+/* Which piece a FRAGMENT is; both for the only one. */
+enum { THSI_FRAGMENT_FIRST = 1u, THSI_FRAGMENT_LAST = 2u };
 
 #define THSI_ENVELOPE_TEXT_MAX 127u      /* bytes of a reason's text or a name */
 #define THSI_ENVELOPE_TYPE_NAME_MAX 255u
 #define THSI_GROUP_TELL_MAX 4096u        /* receivers of one record */
 #define THSI_GOSSIP_MAX 61440u           /* bytes of one packet */
 #define THSI_FINGERPRINTS_MAX 24u        /* bytes of a KEYS or KEY */
+#define THSI_FRAGMENT_MAX 65535u         /* bytes of one piece */
+#define THSI_FRAGMENT_HEAD 7u            /* bytes before them */
+#define THSI_STREAMS_MAX 16u             /* records in pieces at a time, in one direction of a link */
+#define THSI_STREAMED_MAX ((256u << 20) + (128u << 10)) /* bytes of such a record, and of all unfinished ones */
 #define THSI_REMAINING_NONE UINT64_MAX   /* no deadline */
 
 /* One actor of a node that both sides know. Generation 0: nobody, or the node itself. */
@@ -82,7 +90,8 @@ struct thsi_envelope {
     const struct thsi_actor_id *receivers; /* packing GROUP_TELL */
     uint32_t receivers_count;
     struct thsi_unpacker receivers_at;     /* unpacked GROUP_TELL: thsi_envelope_next_receiver */
-    const uint8_t *bytes;          /* GOSSIP, KEYS, KEY */
+    uint32_t stream, piece;        /* FRAGMENT: of which record, below THSI_STREAMS_MAX; which piece of it */
+    const uint8_t *bytes;          /* GOSSIP, KEYS, KEY, FRAGMENT */
     uint32_t bytes_len;
     uint32_t fields_left;          /* unpacking: elements behind the head, the body among them */
 };
@@ -95,6 +104,20 @@ static inline bool thsi_envelope_is_control(enum thsi_record_kind kind)
            kind == THSI_RECORD_DRAIN || kind == THSI_RECORD_CANCEL || kind == THSI_RECORD_MOVED;
 }
 
+/* Whether a record of this kind may come in pieces. */
+static inline bool thsi_envelope_is_large(enum thsi_record_kind kind)
+{
+    return (kind >= THSI_RECORD_TELL && kind <= THSI_RECORD_REPLY) || kind == THSI_RECORD_SPAWN ||
+           kind == THSI_RECORD_GROUP_TELL;
+}
+
+/* Write the THSI_FRAGMENT_HEAD bytes before the @len bytes of a piece. Always the same number of them, so that room
+ * for it can be left. */
+void thsi_fragment_head(uint8_t *head, unsigned stream, unsigned piece, size_t len);
+
+/* Give a control record that was packed as number UINT64_MAX the number that it leaves with. */
+void thsi_envelope_renumber(uint8_t *record, uint64_t number);
+
 /* Append one record. An overflow shows in @packer. @envelope is borrowed.
  * Errors: TOO_BIG, MALFORMED (a text or the body breaks its bounds). Thread: any. */
 THS_MUST_CHECK
@@ -105,6 +128,12 @@ enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct ths
 THS_MUST_CHECK
 enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
                                   struct thsi_arena *arena);
+
+/* Whether an ASK of which only the head was read says behind its body that its asker is elsewhere. */
+static inline bool thsi_envelope_is_passed_on(const struct thsi_envelope *envelope)
+{
+    return envelope->kind == THSI_RECORD_ASK && envelope->fields_left > 1;
+}
 
 /* Read the body of the record just unpacked, whose type_number is not 0, into @arena, as @type says, and what an ASK
  * has behind it, and skip what a newer peer appended. Lends *@body until the arena is reset. With @type NULL the body is skipped.

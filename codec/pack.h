@@ -2,7 +2,8 @@
  *
  * The forms are those of msgpack-c, through its template; the buffer is ours: it never grows, and what does not fit
  * sets a flag that stays. So a caller packs a whole record and asks once, at the end, whether it fitted. Integers
- * always take their shortest form. Pure; one packer belongs to one thread at a time. */
+ * always take their shortest form. What is too large for one buffer may be packed over many: `more` then takes what
+ * does not fit. Pure; one packer belongs to one thread at a time. */
 
 #ifndef THSI_CODEC_PACK_H
 #define THSI_CODEC_PACK_H
@@ -22,6 +23,8 @@ struct thsi_packer {
     size_t len;    /* packed so far */
     size_t cap;
     bool overflow; /* something did not fit; len then says nothing */
+    /* Takes all @len bytes, which do not fit, changing data, len and cap; false: they do not fit anywhere. NULL: none do. */
+    bool (*more)(struct thsi_packer *packer, const void *bytes, size_t len);
 };
 
 static inline void thsi_packer_init(struct thsi_packer *packer, void *data, size_t cap)
@@ -29,11 +32,14 @@ static inline void thsi_packer_init(struct thsi_packer *packer, void *data, size
     *packer = (struct thsi_packer){ .data = (uint8_t *)data, .cap = cap };
 }
 
+/* What thsi_packer_append calls for what does not fit. */
+void thsi_packer_append_more(struct thsi_packer *packer, const void *bytes, size_t len);
+
 /* After the first refusal everything is refused, so that a later short piece cannot hide the gap. */
 static inline void thsi_packer_append(struct thsi_packer *packer, const void *bytes, size_t len)
 {
     if (packer->overflow || len > packer->cap - packer->len) {
-        packer->overflow = true;
+        thsi_packer_append_more(packer, bytes, len);
         return;
     }
     if (len > 0)

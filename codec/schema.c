@@ -278,8 +278,24 @@ enum ths_err thsi_schema_unpack(const struct thsi_type_info *info, struct thsi_u
     return THS_OK;
 }
 
-/* The widest growth is a list of empty strings: one byte of the wire becomes a pointer and a NUL. Lists are aligned. */
+/* Strings and bytes take no more than they took packed: a string's head makes room for its NUL. What grows are the
+ * items of lists, from one byte at least to their C type, as far as the bounds of both let them. Blobs lie elsewhere. */
 size_t thsi_schema_room(const struct thsi_type_info *info, size_t packed_len)
 {
-    return 8 + info->size + 8 * (size_t)info->fields_count + (sizeof(const char *) + 1) * packed_len;
+    uint64_t bytes = 0, items = 0, widest = 0;
+
+    for (uint32_t i = 0; i < info->fields_count; i++) {
+        const struct thsi_field *field = &info->fields[i];
+        bool has_bytes = field->element == THS_KIND_STRING || field->element == THS_KIND_BYTES;
+
+        if (has_bytes)
+            bytes += field->kind == THS_KIND_LIST ? packed_len : (uint64_t)field->element_max + 1;
+        if (field->kind != THS_KIND_LIST)
+            continue;
+        items += (uint64_t)field->max * field->element_size;
+        widest = field->element_size > widest ? field->element_size : widest;
+    }
+    bytes = bytes < packed_len ? bytes : packed_len;
+    items = items < widest * packed_len ? items : widest * packed_len;
+    return 8 + info->size + 8 * (size_t)info->fields_count + (size_t)(bytes + items);
 }

@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 #define THS_FIELDS_MAX 32
-#define THS_MESSAGE_MAX ((1u << 20) - (4u << 10)) /* 1 MiB less room for the envelope */
+#define THS_MESSAGE_MAX (256u << 20)              /* 256 MiB; large ones are cheapest as blobs (blob.h) */
 #define THS_BYTES_MAX_DEFAULT 65536u              /* of a string, bytes or blob field without .max */
 #define THS_LIST_MAX_DEFAULT 4096u                /* of a list without .max */
 

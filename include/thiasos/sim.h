@@ -34,6 +34,7 @@ THS_API struct ths_node *ths_sim_node(struct ths_sim *sim, unsigned number);
 #define ths_sim_spawn(sim, number, ...) ths_spawn(ths_sim_node(sim, number), __VA_ARGS__)
 
 THS_API void ths_sim_cut(struct ths_sim *sim, unsigned a, unsigned b);   /* nothing passes between a and b; links are not closed */
+THS_API void ths_sim_break(struct ths_sim *sim, unsigned a, unsigned b); /* their links end, up to any byte of what is on them */
 THS_API void ths_sim_heal(struct ths_sim *sim, unsigned a, unsigned b);
 THS_API void ths_sim_crash(struct ths_sim *sim, unsigned number);        /* the process is gone; its links close after a delay */
 THS_API void ths_sim_restart(struct ths_sim *sim, unsigned number);      /* a new boot, with the setup of the options */

@@ -311,21 +311,34 @@ static enum ths_err measure_field(struct measure *sum, const struct thsi_field *
     return measure_element(sum, field, thsi_field_at(field, msg));
 }
 
-enum ths_err thsi_message_measure_deep(const struct thsi_type_info *info, const void *msg, size_t *size)
+static enum ths_err measure(struct measure *sum, const struct thsi_type_info *info, const void *msg)
 {
-    struct measure sum = { .copied = info->size, .packed = 3 };
-
-    *size = 0;
+    *sum = (struct measure){ .copied = info->size, .packed = 3 };
     for (uint32_t i = 0; i < info->fields_count; i++) {
-        enum ths_err err = measure_field(&sum, &info->fields[i], msg);
+        enum ths_err err = measure_field(sum, &info->fields[i], msg);
 
         if (err != THS_OK)
             return err;
     }
-    if (sum.packed > THS_MESSAGE_MAX)
-        return THS_TOO_BIG;
-    *size = align_8(sum.copied);
-    return THS_OK;
+    return sum->packed > THS_MESSAGE_MAX ? THS_TOO_BIG : THS_OK;
+}
+
+enum ths_err thsi_message_measure_deep(const struct thsi_type_info *info, const void *msg, size_t *size)
+{
+    struct measure sum;
+    enum ths_err err = measure(&sum, info, msg);
+
+    *size = err == THS_OK ? align_8(sum.copied) : 0;
+    return err;
+}
+
+enum ths_err thsi_message_weigh(const struct thsi_type_info *info, const void *msg, size_t *packed)
+{
+    struct measure sum;
+    enum ths_err err = measure(&sum, info, msg);
+
+    *packed = err == THS_OK ? sum.packed : 0;
+    return err;
 }
 
 /* ---- Copy: the same walk as measure, in the same order ---------------------------------- */

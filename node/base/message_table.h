@@ -100,6 +100,9 @@ static inline enum ths_err thsi_message_measure(const struct thsi_type_info *inf
     return thsi_message_measure_deep(info, msg, size);
 }
 
+/* Check @msg as above and say how many bytes it takes packed, at most. *@packed is 0 after an error. Thread: any. */
+THS_MUST_CHECK THS_API enum ths_err thsi_message_weigh(const struct thsi_type_info *info, const void *msg, size_t *packed);
+
 /* Copy @msg into @block, which is aligned to 8 and has the bytes that thsi_message_measure gave for this @msg.
  * Pointers of the copy point into @block; its strings end in NUL and are never NULL. Its blobs are those of @msg, each with
  * one more reference. Thread: any. */

@@ -158,12 +158,12 @@ static void field_over_its_bound_is_too_big(void **state)
     free(text);
 }
 
-THS_MESSAGE(heap, "test.heap", 1, list(bytes, parts, .max = 64))
+THS_MESSAGE(heap, "test.heap", 1, list(bytes, parts, .max = 64, .element_max = 8u << 20))
 
 static void message_over_the_whole_bound_is_too_big(void **state)
 {
-    enum { PARTS = 20 };
-    static uint8_t part[THS_BYTES_MAX_DEFAULT];
+    enum { PARTS = 33 };
+    static uint8_t part[8u << 20];
     struct ths_node *node = *state;
     ths_ref a = puppet_spawn(node, "a", PLAIN);
     struct ths_bytes parts[PARTS];

@@ -142,6 +142,8 @@ static void each_kind_comes_back_as_it_was(void **state)
         { .kind = THSI_RECORD_BYE, .err = THS_CLOSED },
         { .kind = THSI_RECORD_KEYS, .bytes = (const uint8_t *)"12345678abcdefgh", .bytes_len = 16 },
         { .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"12345678", .bytes_len = 8 },
+        { .kind = THSI_RECORD_FRAGMENT, .stream = 3, .piece = THSI_FRAGMENT_LAST, .bytes = (const uint8_t *)"abc",
+          .bytes_len = 3 },
     };
     struct wire *wire = *state;
 
@@ -292,6 +294,8 @@ static void records_have_these_bytes(void **state)
                     .bytes = (const uint8_t *)"8 bytes.and more", .bytes_len = 16);
     ASSERT_PACKS_TO("\x92\x26\xc4\x08" "8 bytes.", .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"8 bytes.",
                     .bytes_len = 8);
+    ASSERT_PACKS_TO("\x94\x28\x0f\x01\xc5\x00\x02hi", .kind = THSI_RECORD_FRAGMENT, .stream = 15,
+                    .piece = THSI_FRAGMENT_FIRST, .bytes = (const uint8_t *)"hi", .bytes_len = 2);
 }
 
 /* ---- Older and newer peers -------------------------------------------------------------------------- */
@@ -496,7 +500,7 @@ static void unknown_kind_is_not_packed(void **state)
     struct wire *wire = *state;
 
     assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)31 }), THS_MALFORMED);
-    assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)39 }), THS_MALFORMED);
+    assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = (enum thsi_record_kind)63 }), THS_MALFORMED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

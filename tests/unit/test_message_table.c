@@ -23,7 +23,7 @@ THS_MESSAGE(plain_other_name, "test.plain", 1, u32(count), boolean(flag), ref(wh
 THS_MESSAGE(plain_other_form, "test.plain", 1, u32(number), boolean(flag), ref(who), list(f64, ratio))
 THS_MESSAGE(bound_a, "test.bound", 1, string(text, .max = 5))
 THS_MESSAGE(bound_b, "test.bound", 1, string(text, .max = 9))
-THS_MESSAGE(huge, "test.huge", 1, list(bytes, blobs), list(u64, numbers, .max = 1000000))
+THS_MESSAGE(huge, "test.huge", 1, list(bytes, blobs), list(u64, numbers, .max = 40000000))
 
 static const struct thsi_type_info *intern(struct ths_type *type)
 {
@@ -223,25 +223,25 @@ static void null_with_a_length_is_invalid(void **state)
 static void message_over_the_limit_is_too_big(void **state)
 {
     struct ths_bytes blob;
-    struct ths_bytes blobs[17];
-    struct huge message = { .blobs = { blobs, 15 } };
+    static struct ths_bytes blobs[THS_LIST_MAX_DEFAULT]; /* of 64 KiB each: with their heads more than 256 MiB */
+    struct huge message = { .blobs = { blobs, THS_LIST_MAX_DEFAULT - 1 } };
 
     (void)state;
     blob.data = calloc(1, THS_BYTES_MAX_DEFAULT);
     blob.len = THS_BYTES_MAX_DEFAULT;
     assert_non_null(blob.data);
-    for (size_t i = 0; i < 17; i++)
+    for (size_t i = 0; i < THS_LIST_MAX_DEFAULT; i++)
         blobs[i] = blob;
     assert_int_equal(thsi_message_check(intern(&huge_type), &message), THS_OK);
-    message.blobs.count = 17;
+    message.blobs.count = THS_LIST_MAX_DEFAULT;
     assert_int_equal(thsi_message_check(intern(&huge_type), &message), THS_TOO_BIG);
     free((void *)(uintptr_t)blob.data);
 }
 
 static void list_of_numbers_over_the_limit_is_too_big(void **state)
 {
-    uint64_t *numbers = calloc(200000, sizeof *numbers);
-    struct huge message = { .numbers = { numbers, 200000 } };
+    uint64_t *numbers = calloc(40000000, sizeof *numbers);
+    struct huge message = { .numbers = { numbers, 40000000 } };
 
     (void)state;
     assert_int_equal(thsi_message_check(intern(&huge_type), &message), THS_TOO_BIG);

@@ -7,13 +7,14 @@
 #include "cluster/remote.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/fake_runtime.h"
 
 THS_MESSAGE(greet, "test.remote.greet", 1, string(name, .max = 32), u32(times))
 THS_MESSAGE(tick, "test.remote.tick", 1, u64(n))
-THS_MESSAGE(blob, "test.remote.blob", 1, bytes(data, .max = 900000))
+THS_MESSAGE(blob, "test.remote.blob", 1, bytes(data, .max = THS_MESSAGE_MAX))
 
 /* Two nodes, each with its runtime and its remote; frames are carried by hand, unsealed. */
 struct side {
@@ -117,14 +118,14 @@ static enum ths_err carry(struct side *from, struct side *to, bool acknowledge)
     struct thsi_outframe *frame;
     enum ths_err err = THS_OK;
 
-    while ((frame = thsi_outbox_take(&from->peer->outbox, true)) != NULL) {
+    while ((frame = thsi_outbox_take(&from->peer->outbox, THSI_TAKE_ALL)) != NULL) {
         assert_int_equal(thsi_outbox_sent(&from->peer->outbox, frame, from->counter++), THS_OK);
         if (to && err == THS_OK)
             err = thsi_remote_receive(to->remote, to->peer, thsi_outframe_payload(frame), frame->len);
         thsi_frames_put(from->frames, frame);
+        if (acknowledge)
+            (void)thsi_outbox_acked(&from->peer->outbox, from->counter);
     }
-    if (acknowledge)
-        (void)thsi_outbox_acked(&from->peer->outbox, from->counter);
     thsi_outbox_check(&from->peer->outbox);
     return err;
 }
@@ -251,19 +252,184 @@ static void group_tell_reaches_every_receiver_with_one_record(void **state)
     assert_int_equal(((const struct tick *)b.fake.delivered[1].body)->n, 1);
 }
 
-static void large_body_takes_a_frame_of_its_own(void **state)
+/* ---- Large messages ------------------------------------------------------------------------ */
+
+/* Bytes for bodies; the test frees nothing, there is one for all. */
+static const uint8_t *many_bytes(size_t len)
 {
-    static uint8_t bytes[900000];
-    const struct blob body = { .data = { bytes, sizeof bytes } };
-    const struct thsi_signal signal = tell(alice, bob, &blob_type, &body);
+    static uint8_t *bytes;
+    static size_t cap;
+
+    if (len > cap) {
+        bytes = realloc(bytes, len);
+        assert_non_null(bytes);
+        memset(bytes, 0x5a, len);
+        cap = len;
+    }
+    return bytes;
+}
+
+static enum ths_err send_blob(ths_ref from, size_t len)
+{
+    const struct blob body = { .data = { many_bytes(len), (uint32_t)len } };
+    const struct thsi_signal signal = tell(from, bob, &blob_type, &body);
+
+    return thsi_remote_send(a.remote, &signal);
+}
+
+static void large_body_comes_in_pieces(void **state)
+{
+    const struct blob *body;
 
     (void)state;
     connect_sides();
-    memset(bytes, 0x5a, sizeof bytes);
-    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    assert_int_equal(send_blob(alice, 9000000), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
-    assert_int_equal(((const struct blob *)fake_runtime_only(&b.fake)->body)->data.len, sizeof bytes);
+    body = fake_runtime_only(&b.fake)->body;
+    assert_int_equal(body->data.len, 9000000);
+    assert_memory_equal(body->data.data, many_bytes(9000000), 9000000);
     assert_true(b.remote->arena.cap <= 1024 * 1024);
+    assert_int_equal(b.remote->pieces, 0);
+}
+
+static void message_over_256_mib_is_refused(void **state)
+{
+    (void)state;
+    connect_sides();
+    assert_int_equal(send_blob(alice, THS_MESSAGE_MAX), THS_TOO_BIG);
+    assert_true(thsi_outbox_is_empty(&a.peer->outbox));
+}
+
+static void large_message_that_the_receiver_has_no_memory_for_is_refused(void **state)
+{
+    struct thsi_outframe *frame;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_gossip(b.remote, A, (const uint8_t *)"", 1, false), THS_OK);
+    assert_int_equal(carry(&b, &a, true), THS_OK); /* which leaves a frame for the refusal */
+    assert_int_equal(send_blob(alice, 1000000), THS_OK);
+    for (unsigned i = 0; (frame = thsi_outbox_take(&a.peer->outbox, THSI_TAKE_ALL)) != NULL; i++) {
+        env.fail_at = i == 5 ? env.calls + 1 : 0;
+        assert_int_equal(thsi_remote_receive(b.remote, b.peer, thsi_outframe_payload(frame), frame->len), THS_OK);
+        thsi_frames_put(a.frames, frame);
+    }
+    assert_int_equal(b.fake.count, 0);
+    assert_int_equal(b.remote->pieces, 0);
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REFUSED);
+    assert_int_equal(a.fake.delivered[0].signal.err, THS_NOMEM);
+    assert_true(ths_ref_equal(a.fake.delivered[0].signal.to, alice));
+    assert_int_equal(send_blob(alice, 1000000), THS_OK); /* the link stays */
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 1);
+}
+
+static void large_request_that_the_receiver_has_no_memory_for_is_answered(void **state)
+{
+    const struct blob body = { .data = { many_bytes(100000), 100000 } };
+    const struct thsi_signal ask = { .kind = THSI_ASK, .from = alice, .to = bob, .id = 6, .deadline_ns = UINT64_MAX,
+                                     .type = &blob_type, .body = &body };
+    struct thsi_signal passed_on = ask;
+
+    (void)state;
+    connect_sides();
+    passed_on.from.node = 0xc;
+    assert_int_equal(thsi_remote_send(a.remote, &ask), THS_OK);
+    assert_int_equal(thsi_remote_send(a.remote, &passed_on), THS_OK); /* whose asker is not known yet when it is refused */
+    b.remote->pieces = THSI_PIECES_MAX; /* as if others had taken all the room */
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    b.remote->pieces = 0;
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REPLY);
+    assert_int_equal(a.fake.delivered[0].signal.err, THS_FULL);
+    assert_int_equal(a.fake.delivered[0].signal.id, 6);
+}
+
+static void lost_link_gives_up_what_came_in_part(void **state)
+{
+    struct thsi_outbox_loss loss;
+    struct thsi_outframe *frame;
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(send_blob(alice, 200000), THS_OK);
+    assert_int_equal(greet_bob(alice), THS_OK); /* waits behind it */
+    for (unsigned i = 0; i < 2; i++) { /* the type, the first piece */
+        frame = thsi_outbox_take(&a.peer->outbox, THSI_TAKE_ALL);
+        assert_int_equal(thsi_remote_receive(b.remote, b.peer, thsi_outframe_payload(frame), frame->len), THS_OK);
+        thsi_frames_put(a.frames, frame);
+    }
+    assert_true(b.remote->pieces > 0);
+    assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    assert_int_equal(loss.messages, 1);
+    assert_true(thsi_remote_link_down(b.remote, b.peer, &loss));
+    assert_int_equal(b.remote->pieces, 0);
+    connect_sides();
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 2);
+}
+
+static void large_message_that_was_parked_too_long_is_answered(void **state)
+{
+    (void)state;
+    assert_int_equal(send_blob(alice, 200000), THS_OK);
+    assert_int_equal(thsi_remote_parked(a.remote), 1);
+    assert_int_equal(send_blob(alice, 2000000), THS_UNKNOWN_NODE); /* over what may be parked */
+    env.now_ns += THSI_PARKED_NS;
+    assert_true(thsi_remote_expire(a.remote, env.now_ns) == UINT64_MAX);
+    assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REFUSED);
+    assert_int_equal(a.fake.delivered[0].signal.err, THS_UNKNOWN_NODE);
+    assert_int_equal(thsi_remote_parked(a.remote), 0);
+}
+
+static void kill_overtakes_a_large_message(void **state)
+{
+    const struct thsi_signal kill = { .kind = THSI_KILL, .from = alice, .to = bob };
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(send_blob(alice, 3000000), THS_OK);
+    assert_int_equal(thsi_remote_send(a.remote, &kill), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 2);
+    assert_int_equal(b.fake.delivered[0].signal.kind, THSI_KILL);
+}
+
+/* One FRAGMENT record with @bytes. */
+static enum ths_err receive_piece(unsigned stream, unsigned piece, const void *bytes, size_t len)
+{
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_FRAGMENT, .stream = stream, .piece = piece,
+                                            .bytes = bytes, .bytes_len = (uint32_t)len };
+    uint8_t record[256];
+    struct thsi_packer packer;
+
+    thsi_packer_init(&packer, record, sizeof record);
+    assert_int_equal(thsi_envelope_pack(&envelope, &packer), THS_OK);
+    return thsi_remote_receive(b.remote, b.peer, record, packer.len);
+}
+
+static void forged_pieces_close_the_link(void **state)
+{
+    static const char monitor[] = "\x96\x07\x01\x01\x02\x03\x04", bye[] = "\x92\x24\x13";
+    static const char nested[] = "\x94\x28\x00\x03\xc5\x00\x01\x00", whole[] = "\x97\x01\x01\x02\x03\x04\x05\x90";
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(receive_piece(0, 0, "x", 1), THS_MALFORMED);
+    assert_int_equal(receive_piece(0, THSI_FRAGMENT_LAST, "x", 1), THS_MALFORMED);
+    assert_int_equal(receive_piece(0, 3, monitor, sizeof monitor - 1), THS_MALFORMED);
+    assert_int_equal(receive_piece(0, 3, bye, sizeof bye - 1), THS_MALFORMED);
+    assert_int_equal(receive_piece(0, 3, nested, sizeof nested - 1), THS_MALFORMED);
+    assert_int_equal(receive_piece(0, 3, whole, sizeof whole - 1), THS_MALFORMED); /* its type was never announced */
+    assert_int_equal(receive_piece(0, 3, whole, 5), THS_MALFORMED);
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, (const uint8_t *)"\x94\x28\x10\x03\xc5\x00\x01\x00", 8),
+                     THS_MALFORMED); /* stream 16 */
+    assert_int_equal(receive_piece(1, THSI_FRAGMENT_FIRST, "x", 1), THS_OK);
+    assert_int_equal(receive_piece(1, THSI_FRAGMENT_FIRST, "x", 1), THS_MALFORMED);
+    assert_int_equal(b.fake.count, 0);
 }
 
 static void gossip_needs_a_link_and_goes_to_the_hook(void **state)
@@ -323,12 +489,6 @@ static void refused_tells_of_an_actor_come_back_to_it_gathered_by_pair_and_reaso
     assert_int_equal(a.fake.delivered[1].signal.id, 1);
 }
 
-static enum ths_err pack(const void *record, uint64_t number, struct thsi_packer *packer)
-{
-    (void)number;
-    return thsi_envelope_pack(record, packer);
-}
-
 /* Announce @name under the number that tick has at a. */
 static void announce_tick_as(const char *name, uint64_t fingerprint)
 {
@@ -336,7 +496,7 @@ static void announce_tick_as(const char *name, uint64_t fingerprint)
                                             .type_number = thsi_type_intern(&tick_type)->id,
                                             .fingerprint = fingerprint };
 
-    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_NODE, pack, &envelope), THS_OK);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_NODE, &envelope), THS_OK);
 }
 
 /* b learns a number of a's as something else than a means by it, as if its program were another. */
@@ -387,7 +547,7 @@ static void type_that_was_never_announced_closes_the_link(void **state)
 
     (void)state;
     connect_sides();
-    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &envelope), THS_OK);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, &envelope), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_MALFORMED);
 }
 
@@ -399,10 +559,10 @@ static void reply_without_a_body_or_an_error_closes_the_link(void **state)
 
     (void)state;
     connect_sides();
-    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &refusal), THS_OK);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, &refusal), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
     assert_int_equal(fake_runtime_only(&b.fake)->err, THS_GONE);
-    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &nothing), THS_OK);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, &nothing), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_MALFORMED);
     assert_int_equal(b.fake.count, 1);
 }
@@ -413,7 +573,7 @@ static enum ths_err err_that_arrives(uint32_t number)
     const struct thsi_envelope envelope = { .kind = THSI_RECORD_REPLY, .from = { 1, 1 }, .to = { 2, 3 }, .id = 9, .err = number };
 
     fake_runtime_clear(&b.fake);
-    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &envelope), THS_OK);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, &envelope), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
     return fake_runtime_only(&b.fake)->err;
 }
@@ -424,7 +584,7 @@ static enum ths_reason reason_that_arrives(uint32_t number)
                                             .to = { 2, 3 }, .id = 9, .reason = number };
 
     fake_runtime_clear(&b.fake);
-    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, pack, &envelope), THS_OK);
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_DATA, &envelope), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
     return fake_runtime_only(&b.fake)->reason;
 }
@@ -479,8 +639,8 @@ static void every_truncation_of_a_frame_is_refused_or_shorter(void **state)
     (void)state;
     connect_sides();
     assert_int_equal(greet_bob(alice), THS_OK);
-    types = thsi_outbox_take(&a.peer->outbox, true);
-    frame = thsi_outbox_take(&a.peer->outbox, true);
+    types = thsi_outbox_take(&a.peer->outbox, THSI_TAKE_ALL);
+    frame = thsi_outbox_take(&a.peer->outbox, THSI_TAKE_ALL);
     assert_int_equal(thsi_remote_receive(b.remote, b.peer, thsi_outframe_payload(types), types->len), THS_OK);
     for (size_t len = 1; len < frame->len; len++)
         assert_int_not_equal(thsi_remote_receive(b.remote, b.peer, thsi_outframe_payload(frame), len), THS_OK);
@@ -549,7 +709,7 @@ static void peer_that_acknowledges_nothing_is_given_up(void **state)
     connect_sides();
     for (; err == THS_OK && sent <= THSI_OUTBOX_UNACKED_MAX; sent += err == THS_OK) {
         assert_int_equal(thsi_remote_gossip(a.remote, B, (const uint8_t *)"", 1, false), THS_OK);
-        frame = thsi_outbox_take(&a.peer->outbox, true);
+        frame = thsi_outbox_take(&a.peer->outbox, THSI_TAKE_ALL);
         err = thsi_outbox_sent(&a.peer->outbox, frame, a.counter++);
         thsi_frames_put(a.frames, frame);
     }
@@ -670,7 +830,14 @@ int main(void)
         TEST(spawn_carries_all_that_the_other_node_needs),
         TEST(down_carries_reason_certainty_and_text),
         TEST(group_tell_reaches_every_receiver_with_one_record),
-        TEST(large_body_takes_a_frame_of_its_own),
+        TEST(large_body_comes_in_pieces),
+        TEST(message_over_256_mib_is_refused),
+        TEST(large_message_that_the_receiver_has_no_memory_for_is_refused),
+        TEST(large_request_that_the_receiver_has_no_memory_for_is_answered),
+        TEST(lost_link_gives_up_what_came_in_part),
+        TEST(large_message_that_was_parked_too_long_is_answered),
+        TEST(kill_overtakes_a_large_message),
+        TEST(forged_pieces_close_the_link),
         TEST(gossip_needs_a_link_and_goes_to_the_hook),
         TEST(key_records_go_to_the_hook_whose_refusal_ends_the_frame),
         TEST(refused_tells_from_outside_come_back_counted),
