@@ -227,7 +227,7 @@ void thsi_actor_handle(struct ths_ctx *ctx, struct thsi_message *message)
 static bool is_killed(const struct thsi_actor *actor)
 {
     /* A glance. An order that is missed here is seen at the latest when the actor is about to be idle: it was nudged. */
-    return thsi_orders_of(&actor->orders, actor->own_generation) & THSI_ORDER_KILL && actor->phase != THSI_PHASE_FREE;
+    return thsi_orders_has(&actor->orders, actor->own_generation, THSI_ORDER_KILL) && actor->phase != THSI_PHASE_FREE;
 }
 
 /* Places in the mailbox are given back in batches, at once when there are few. Relaxed: only the number matters. */

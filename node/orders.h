@@ -23,12 +23,12 @@ enum {
 /* Generations are below this: their halves must have room above the bits. A slot that has used them up is not used again. */
 #define THSI_GENERATIONS (UINT32_C(1) << (33 - THSI_ORDER_BITS))
 
-/* What was ordered of the actor of @generation. Relaxed: a glance. */
-static inline uint32_t thsi_orders_of(const _Atomic uint32_t *word, uint32_t generation)
+/* Whether @bit was ordered of the actor of @generation. Relaxed: a glance. Once for each message: the bit first. */
+static inline bool thsi_orders_has(const _Atomic uint32_t *word, uint32_t generation, uint32_t bit)
 {
     uint32_t known = atomic_load_explicit(word, memory_order_relaxed);
 
-    return known >> THSI_ORDER_BITS == generation >> 1 ? known & ((1u << THSI_ORDER_BITS) - 1) : 0;
+    return known & bit && known >> THSI_ORDER_BITS == generation >> 1;
 }
 
 /* Add @bits to what is ordered of the actor of @generation, unless a later one has come. Release: with what the caller had done

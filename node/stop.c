@@ -242,7 +242,7 @@ enum ths_err ths_veto(struct ths_ctx *ctx)
 
 bool thsi_is_draining(const struct thsi_actor *actor, uint32_t generation)
 {
-    return thsi_orders_of(&actor->orders, generation) & THSI_ORDER_DRAIN;
+    return thsi_orders_has(&actor->orders, generation, THSI_ORDER_DRAIN);
 }
 
 void thsi_drain_mark(struct thsi_actor *actor, uint32_t generation)

@@ -364,7 +364,8 @@ THS_ON(chaos, chaos_wish)
     enum ths_err second = THS_OK;
     uint32_t another = 2 + msg->number % (chaos.history->lives_count - 2);
 
-    if (msg->wish == REPLY_OF_ANOTHER && msg->to == self->life && another != self->life) {
+    /* By its ref: with a bug another life may have the same, and the request would come back for ever. */
+    if (msg->wish == REPLY_OF_ANOTHER && msg->to == self->life && !ths_ref_equal(ref_of(another), ths_self(ctx))) {
         (void)ths_forward(ctx, ref_of(another));
         return;
     }
