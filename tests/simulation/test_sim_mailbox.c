@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "node/node.h"
 #include "tests/lib/stage.h"
 
 THS_MESSAGE(quote, "test.mailbox_quote", 1, string(symbol), u32(price))
@@ -137,6 +138,56 @@ static void urgent_messages_come_before_those_that_wait(void **state)
     assert_noted("a: 2\na: 4\nb: heard OK answer{text=\"1\"}\nb: heard OK answer{text=\"3\"}\nb: heard OK answer{text=\"5\"}\n");
 }
 
+/* One that prefers alerts, as if it had been spawned so: what a supervisor starts has no such mailbox of its own. */
+struct ward { char none; };
+
+THS_MESSAGE(prefer_alerts, "test.mailbox_prefer", 1)
+THS_MESSAGE(routine, "test.mailbox_routine", 1, u32(number))
+THS_MESSAGE(alert, "test.mailbox_alert", 1, u32(number))
+
+THS_ON(ward, prefer_alerts)
+{
+    const struct thsi_inbox_options options = { .capacity = 10, .urgent = THS_URGENT(alert) };
+
+    assert_err(thsi_inboxes_open(ctx, ctx->actor, &options), OK);
+}
+
+THS_ON(ward, routine)
+{
+    probe_note("routine %u", msg->number);
+}
+
+THS_ON(ward, alert)
+{
+    probe_note("alert %u", msg->number);
+}
+
+THS_BEHAVIOUR(ward, prefer_alerts, routine, alert)
+
+static void urgent_messages_come_first_after_a_restart_too(void **state)
+{
+    struct ths_node *node = *state;
+    const struct ths_child children[] = { { .name = "ward", .behaviour = "ward", .named = true } };
+    ths_ref ward;
+
+    assert_err(ths_register(node, ward), OK);
+    (void)ths_supervise(node, children, .backoff_ms = 1000);
+    ward = ths_whereis(node, "ward", 1000);
+    assert_err(ths_tell(node, ward, prefer_alerts), OK);
+    stage_settle();
+    ths_kill(node, ward);
+    stage_settle(); /* from here on it waits for its restart */
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_err(ths_tell(node, ward, routine, .number = i), OK);
+        stage_settle();
+        assert_err(ths_tell(node, ward, alert, .number = i), OK);
+        stage_settle();
+    }
+    assert_int_equal(probe_count(), 0);
+    stage_run(5000);
+    assert_noted("alert 1\nalert 2\nalert 3\nroutine 1\nroutine 2\nroutine 3\n");
+}
+
 static void down_comes_after_what_the_dead_one_sent_here_too(void **state)
 {
     struct ths_node *node = *state;
@@ -238,6 +289,7 @@ int main(void)
         stage_test(request_to_one_that_drops_the_newest_is_answered_full),
         stage_test(latest_of_a_key_takes_the_place_of_the_one_that_waits),
         stage_test(urgent_messages_come_before_those_that_wait),
+        stage_test(urgent_messages_come_first_after_a_restart_too),
         stage_test(down_comes_after_what_the_dead_one_sent_here_too),
         stage_test(bytes_that_wait_are_bounded_and_shown),
         stage_test(what_an_ending_actor_leaves_becomes_dead_letters),
