@@ -13,7 +13,7 @@ enum { BATCH = 64 };
 
 THS_MESSAGE(more, "bench.more", 1)
 
-const uint8_t remote_payload[REMOTE_PAYLOAD_MAX];
+
 
 /* ---- Sends so many messages, and waits until the other side has them ----------------------- */
 

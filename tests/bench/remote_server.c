@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+const uint8_t remote_payload[REMOTE_PAYLOAD_MAX];
+
 /* ---- Takes what is sent, and tells when all of it is there -------------------------------- */
 
 struct receiver {
