@@ -177,7 +177,8 @@ static uint64_t take_time(struct thsi_driver *driver)
 /* Whether something came between the last look and the decision to sleep. */
 static bool has_work(struct thsi_driver *driver)
 {
-    return atomic_load(&driver->remote->dirty) || atomic_load(&driver->orders) || atomic_load(&driver->frames_back) ||
+    return atomic_load(&driver->remote->dirty) || atomic_load(&driver->remote->rooms) ||
+           atomic_load(&driver->orders) || atomic_load(&driver->frames_back) ||
            atomic_load(&driver->wanted) || thsi_resolver_ready(driver->resolver);
 }
 
@@ -194,6 +195,7 @@ bool thsi_driver_step(struct thsi_task *task, uint64_t *deadline_ns)
     any |= take_events(driver);
     any |= thsi_driver_take_frames(driver);
     any |= take_resolved(driver);
+    thsi_remote_grant(driver->remote);
     *deadline_ns = take_time(driver);
     any |= thsi_driver_take_dirty(driver); /* last: all of the above may have put something into outboxes */
     any |= thsi_driver_run_events(driver);

@@ -50,6 +50,7 @@ void thsi_remote_destroy(struct thsi_remote *remote)
         if (peer->state != THSI_PEER_FREE)
             thsi_outbox_fini(&peer->outbox);
         drop_pieces(remote, peer);
+        thsi_remote_drop_credit(remote, peer);
         (void)env->memory(env, peer->types_out, 0);
         (void)env->memory(env, peer->types_in, 0);
         (void)pthread_mutex_destroy(&peer->mutex);
@@ -280,6 +281,7 @@ static void release(struct thsi_remote *remote, int index)
     remote->uids[index] = 0;
     thsi_outbox_fini(&peer->outbox);
     drop_pieces(remote, peer);
+    thsi_remote_drop_credit(remote, peer);
     peer->types_out = env->memory(env, peer->types_out, 0);
     peer->types_in = env->memory(env, peer->types_in, 0);
     peer->types_out_count = peer->types_in_count = 0;
@@ -318,6 +320,7 @@ bool thsi_remote_link_down(struct thsi_remote *remote, struct thsi_peer *peer, s
     drop_pieces(remote, peer);
     (void)pthread_mutex_lock(&peer->mutex);
     peer->linked = false;
+    thsi_remote_drop_credit(remote, peer);
     err = thsi_outbox_link_lost(&peer->outbox, loss);
     (void)pthread_mutex_unlock(&peer->mutex);
     return err == THS_OK;

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "cluster/credit.h"
 #include "cluster/note.h"
 #include "cluster/outbox.h"
 #include "cluster/reassembly.h"
@@ -61,6 +62,7 @@ struct thsi_peer {
     uint32_t parked;                 /* UNKNOWN: signals, bytes, until when */
     size_t parked_bytes;
     uint64_t parked_until_ns;
+    struct thsi_credits *credits;    /* what its mailboxes under pressure may still be sent; NULL: none ever was */
 
     struct thsi_peer *next_dirty;    /* of the list's owner */
 
@@ -70,6 +72,7 @@ struct thsi_peer {
     uint32_t types_in_count;
     uint64_t control_seen;           /* number of the last control record acted upon */
     struct thsi_reassembly *pieces;  /* made with the first one */
+    struct thsi_credits *grants;     /* of mailboxes here, to its senders; NULL: none ever was under pressure */
     void *link;                      /* its link, or NULL */
 };
 
@@ -84,7 +87,7 @@ struct thsi_remote_hooks {
 
 #define THSI_PEER_CACHE 1024u
 
-/* Its fields are for remote.c, remote_send.c and remote_receive.c. */
+/* Its fields are for remote*.c. */
 struct thsi_remote {
     struct thsi_runtime *runtime;
     struct thsi_frames *frames;
@@ -93,6 +96,7 @@ struct thsi_remote {
     _Atomic(struct thsi_peer *) dirty;                  /* a stack, pushed by any thread */
     _Atomic uint32_t parked;
     _Atomic size_t parked_bytes;
+    _Atomic uint32_t rooms;                             /* some mailbox that is waited for has room, or has ended */
 
     pthread_mutex_t mutex;                              /* over the table and the memory of burials */
     struct thsi_peer *peers[THSI_PEERS_MAX];
@@ -107,6 +111,7 @@ struct thsi_remote {
     struct thsi_arena arena;                            /* of bodies; grows */
     uint8_t texts[1024];
     size_t pieces;                                      /* bytes of unfinished large messages */
+    bool owes_grants;                                   /* there was no room to tell of one */
     struct thsi_signal refused;                         /* tells refused in a row, not yet reported; id counts them */
 };
 
@@ -168,6 +173,20 @@ bool thsi_remote_clean(struct thsi_peer *peer);
  * Errors: MALFORMED, TOO_BIG, NOMEM: close the link. */
 THS_MUST_CHECK enum ths_err thsi_remote_receive(struct thsi_remote *remote, struct thsi_peer *peer,
                                                 const uint8_t *payload, size_t len);
+
+/* Some mailbox may have room again, or has ended: have the driver look. Thread: any; calls nothing but the hook. */
+void thsi_remote_look_for_room(struct thsi_remote *remote);
+
+/* Grant what there is room for, where it was waited for. */
+void thsi_remote_grant(struct thsi_remote *remote);
+
+/* For the other files of remote: a CREDIT came; the mailbox of @actor refused a message of @peer; one for it came, whatever
+ * became of it (only with grants); the link is gone (under the peer's mutex). */
+THS_MUST_CHECK enum ths_err thsi_remote_credit_came(struct thsi_remote *remote, struct thsi_peer *peer,
+                                                    const struct thsi_envelope *envelope);
+void thsi_remote_pressed(struct thsi_remote *remote, struct thsi_peer *peer, struct thsi_actor_id actor);
+void thsi_remote_used(struct thsi_remote *remote, struct thsi_peer *peer, struct thsi_actor_id actor);
+void thsi_remote_drop_credit(struct thsi_remote *remote, struct thsi_peer *peer);
 
 /* How many peers there are, parked signals; for tests and the snapshot of statistics. */
 size_t thsi_remote_parked(const struct thsi_remote *remote);

@@ -263,8 +263,17 @@ static struct thsi_signal signal_of(const struct receiving *at)
     };
 }
 
+/* A message for the mailbox @whom came, and that is what became of it. */
+static void note_use(const struct receiving *at, struct thsi_actor_id whom, enum ths_err err)
+{
+    if (err == THS_FULL)
+        thsi_remote_pressed(at->remote, at->peer, whom);
+    else if (at->peer->grants)
+        thsi_remote_used(at->remote, at->peer, whom);
+}
+
 /* Deliver one tell. A refusal is told to the sender's node, many in a row as one. */
-static void deliver_tell(struct thsi_remote *remote, struct thsi_signal *signal)
+static enum ths_err deliver_tell(struct thsi_remote *remote, struct thsi_signal *signal)
 {
     struct thsi_runtime *runtime = remote->runtime;
     ths_ref from = signal->from;
@@ -276,6 +285,7 @@ static void deliver_tell(struct thsi_remote *remote, struct thsi_signal *signal)
     signal->from = from;
     if (err != THS_OK)
         refuse_tell(remote, signal->to, from, err);
+    return err;
 }
 
 static enum ths_err receive_tell(struct receiving *at)
@@ -299,7 +309,8 @@ static enum ths_err receive_tell(struct receiving *at)
     else if (!signal.type)
         return THS_MALFORMED; /* a tell without a message */
     else
-        deliver_tell(at->remote, &signal);
+        err = deliver_tell(at->remote, &signal);
+    note_use(at, at->envelope.to, err);
     return THS_OK;
 }
 
@@ -322,8 +333,8 @@ static enum ths_err receive_group_tell(struct receiving *at)
         signal.to.generation = receiver.generation;
         if (refused != THS_OK)
             refuse_tell(at->remote, signal.to, signal.from, refused);
-        else
-            deliver_tell(at->remote, &signal);
+        else if (deliver_tell(at->remote, &signal) == THS_FULL)
+            thsi_remote_pressed(at->remote, at->peer, receiver); /* group tells themselves are not limited */
     }
     return THS_OK;
 }
@@ -353,13 +364,17 @@ static enum ths_err receive_signal(struct receiving *at)
         const struct thsi_signal reply = { .kind = THSI_REPLY, .from = signal.to, .to = signal.from, .id = signal.id,
                                            .err = refused };
         answer(at->remote, &reply);
+        if (signal.kind == THSI_ASK)
+            note_use(at, at->envelope.to, THS_OK);
         return THS_OK;
     }
     if (signal.kind == THSI_ASK || signal.kind == THSI_LOOKUP || signal.kind == THSI_SPAWN)
         signal.deadline_ns = deadline_of(at->remote, at->envelope.remaining_ms);
     else if (signal.kind == THSI_STOP && at->envelope.remaining_ms > 0)
         signal.deadline_ns = deadline_of(at->remote, at->envelope.remaining_ms);
-    (void)runtime->deliver(runtime, &signal); /* what becomes of it leaves by itself */
+    err = runtime->deliver(runtime, &signal); /* what becomes of it leaves by itself */
+    if (signal.kind == THSI_ASK)
+        note_use(at, at->envelope.to, err);
     return THS_OK;
 }
 
@@ -400,6 +415,8 @@ static enum ths_err receive_record(struct receiving *at)
         return hooks->keys(hooks->arg, at->peer, &at->envelope);
     case THSI_RECORD_FRAGMENT:
         return receive_piece(at);
+    case THSI_RECORD_CREDIT:
+        return thsi_remote_credit_came(at->remote, at->peer, &at->envelope);
     default:
         return thsi_envelope_is_control(at->envelope.kind) ? receive_control(at) : receive_signal(at);
     }
@@ -418,8 +435,12 @@ static enum ths_err receive_whole(const struct receiving *outer, const uint8_t *
     err = thsi_envelope_unpack(&at.envelope, &at.unpacker, &texts);
     if (err == THS_OK && !thsi_envelope_is_large(at.envelope.kind))
         err = THS_MALFORMED;
-    if (err != THS_OK || (refuse != THS_OK && thsi_envelope_is_passed_on(&at.envelope)))
+    if (err != THS_OK)
         return err;
+    if (refuse != THS_OK && thsi_envelope_is_passed_on(&at.envelope)) { /* its asker is not known, and has a deadline */
+        note_use(&at, at.envelope.to, THS_OK);
+        return THS_OK;
+    }
     err = receive_record(&at);
     return err == THS_OK && refuse == THS_OK ? thsi_unpack_finish(&at.unpacker) : err;
 }

@@ -178,14 +178,25 @@ static void count_parked(struct thsi_remote *remote, struct thsi_peer *peer, siz
     (void)atomic_fetch_add_explicit(&remote->parked_bytes, bytes, memory_order_relaxed);
 }
 
+/* What limits a message to a mailbox under pressure. */
+static struct thsi_credit *credit_for(struct thsi_peer *peer, const struct thsi_envelope *envelope)
+{
+    bool counts = envelope->kind == THSI_RECORD_TELL || envelope->kind == THSI_RECORD_ASK;
+
+    return counts ? thsi_credits_find(peer->credits, envelope->to) : NULL;
+}
+
 /* Put the record, or the @bulk message that it was packed as, for the locked @peer, and unlock it. Takes @bulk on OK. */
 static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, const struct thsi_envelope *envelope,
                         struct thsi_bulk_item *bulk)
 {
     bool parks = peer->state == THSI_PEER_UNKNOWN;
     size_t waiting = parks ? thsi_outbox_bytes(&peer->outbox) : 0;
+    struct thsi_credit *credit = peer->credits && peer->credits->count > 0 ? credit_for(peer, envelope) : NULL;
     enum ths_err err = envelope->type ? use_type(remote, peer, envelope->type) : THS_OK;
 
+    if (err == THS_OK && credit && credit->left == 0)
+        err = THS_FULL; /* as the mailbox there would say */
     if (err == THS_OK && parks && !may_park(remote, bulk ? bulk->bytes : 0))
         err = THS_UNKNOWN_NODE;
     if (err == THS_OK && bulk)
@@ -194,20 +205,24 @@ static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, cons
         err = thsi_outbox_put(&peer->outbox, class_of(envelope->kind), envelope);
     if (err == THS_OK && parks)
         count_parked(remote, peer, thsi_outbox_bytes(&peer->outbox) - waiting);
+    if (err == THS_OK && credit)
+        credit->left--;
     /* Even after a refusal a type may have been announced, or an unknown node's place been made: the driver looks. */
     thsi_remote_unlock_dirty(remote, peer);
     return err;
 }
 
 /* Whether a message of up to @bound bytes would be refused, and why. */
-static enum ths_err judge_bulk(struct thsi_remote *remote, uint64_t uid, size_t bound)
+static enum ths_err judge_bulk(struct thsi_remote *remote, uint64_t uid, const struct thsi_envelope *envelope, size_t bound)
 {
+    const struct thsi_credit *credit;
     struct thsi_peer *peer;
     enum ths_err err = thsi_remote_lock_or_park(remote, uid, &peer);
 
     if (err != THS_OK)
         return err;
-    if (!thsi_bulk_has_room(&peer->outbox.bulk, bound))
+    credit = peer->credits ? credit_for(peer, envelope) : NULL;
+    if (!thsi_bulk_has_room(&peer->outbox.bulk, bound) || (credit && credit->left == 0))
         err = THS_FULL;
     if (peer->state == THSI_PEER_UNKNOWN && !may_park(remote, bound))
         err = THS_UNKNOWN_NODE;
@@ -221,7 +236,7 @@ static enum ths_err send_bulk(struct thsi_remote *remote, uint64_t uid, const st
     struct ths_env *env = remote->runtime->env;
     struct thsi_bulk_item *item;
     struct thsi_peer *peer;
-    enum ths_err err = judge_bulk(remote, uid, bound);
+    enum ths_err err = judge_bulk(remote, uid, envelope, bound);
 
     if (err == THS_OK)
         err = thsi_bulk_pack(env, remote->frames, class_of(envelope->kind), envelope, bound, &item);

@@ -101,9 +101,16 @@ static void actor_ended(struct thsi_router *router, ths_ref whom)
     thsi_groups_actor_ended(driver->groups, whom, &update);
     thsi_driver_groups_update(driver, &update, NULL);
     (void)pthread_mutex_unlock(&driver->mutex);
+    thsi_remote_look_for_room(driver->remote); /* nobody need wait for it any more */
+}
+
+static void has_room(struct thsi_router *router, ths_ref whom)
+{
+    (void)whom; /* those that are waited for are few */
+    thsi_remote_look_for_room(driver_of(router)->remote);
 }
 
 void thsi_router_init(struct thsi_cluster *cluster)
 {
-    cluster->router = (struct thsi_router){ route, resolve, members, watch_members, actor_ended };
+    cluster->router = (struct thsi_router){ route, resolve, members, watch_members, actor_ended, has_room };
 }

@@ -200,6 +200,11 @@ static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struc
         begin(envelope, 2, packer);
         thsi_pack_u64(packer, envelope->err);
         return THS_OK;
+    case THSI_RECORD_CREDIT:
+        begin(envelope, 4, packer);
+        pack_actor(envelope->from, packer);
+        pack_remaining(envelope->id, packer); /* nil for no limit, as for no deadline */
+        return THS_OK;
     case THSI_RECORD_FRAGMENT:
         if (envelope->bytes_len > THSI_FRAGMENT_MAX)
             return THS_TOO_BIG;
@@ -388,6 +393,12 @@ static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpac
         break;
     case THSI_RECORD_BYE:
         envelope->err = take_u32(envelope, unpacker);
+        break;
+    case THSI_RECORD_CREDIT:
+        envelope->from = take_actor(envelope, unpacker);
+        envelope->id = take_remaining(envelope, unpacker);
+        if (envelope->from.generation == 0)
+            thsi_unpack_fail(unpacker, THS_MALFORMED);
         break;
     case THSI_RECORD_FRAGMENT:
         envelope->stream = take_u32(envelope, unpacker);

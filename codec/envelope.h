@@ -46,7 +46,8 @@ enum thsi_record_kind {
     THSI_RECORD_BYE = 36,          /* the link is about to be closed on purpose */
     THSI_RECORD_KEYS = 37,         /* fingerprints of the cluster keys that the sender holds */
     THSI_RECORD_KEY = 38,          /* fingerprint of the one that goes into the key of the next frame */
-    THSI_RECORD_FRAGMENT = 40      /* a piece of a record that is larger than a frame */
+    THSI_RECORD_FRAGMENT = 40,     /* a piece of a record that is larger than a frame */
+    THSI_RECORD_CREDIT = 41        /* how much more a mailbox may be sent */
 };
 
 /* Which piece a FRAGMENT is; both for the only one. */
@@ -62,6 +63,7 @@ enum { THSI_FRAGMENT_FIRST = 1u, THSI_FRAGMENT_LAST = 2u };
 #define THSI_STREAMS_MAX 16u             /* records in pieces at a time, in one direction of a link */
 #define THSI_STREAMED_MAX ((256u << 20) + (128u << 10)) /* bytes of such a record, and of all unfinished ones */
 #define THSI_REMAINING_NONE UINT64_MAX   /* no deadline */
+#define THSI_CREDIT_NO_LIMIT UINT64_MAX
 
 /* One actor of a node that both sides know. Generation 0: nobody, or the node itself. */
 struct thsi_actor_id {
@@ -74,7 +76,7 @@ struct thsi_envelope {
     enum thsi_record_kind kind;
     uint64_t number;               /* of a control record in its direction, from 1 */
     struct thsi_actor_id from, to;
-    uint64_t id;                   /* request, monitor; REFUSED: how many */
+    uint64_t id;                   /* request, monitor; REFUSED, CREDIT: how many */
     uint64_t remaining_ms;         /* until a request's deadline; of a control record: STOP's, 0 for none */
     uint64_t fence;
     uint64_t asker_node;           /* ASK: uid of the node of `from`; 0: the sender's. Behind the body */

@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "node/quiet.h"
 #include "node/requests.h"
+#include "node/room.h"
 #include "node/send.h"
 #include "node/start.h"
 #include "node/timers.h"
@@ -230,23 +231,29 @@ static bool is_killed(const struct thsi_actor *actor)
     return thsi_orders_has(&actor->orders, actor->own_generation, THSI_ORDER_KILL) && actor->phase != THSI_PHASE_FREE;
 }
 
-/* Places in the mailbox are given back in batches, at once when there are few. Relaxed: only the number matters. */
+/* Places in the mailbox are given back in batches, at once when there are few. */
 struct places {
     uint32_t held, batch;
 };
 
-static void give_back(struct thsi_actor *actor, struct places *places)
+/* First the places, then the flags, both sequentially consistent: who waits for room sets the flag first, then looks at the
+ * places (room.c), so one of the two sees the other. */
+static void give_back(struct ths_ctx *ctx, struct places *places)
 {
+    struct thsi_actor *actor = ctx->actor;
+
     if (places->held > 0)
-        (void)atomic_fetch_sub_explicit(&actor->queued, places->held, memory_order_relaxed);
+        (void)atomic_fetch_sub_explicit(&actor->queued, places->held, memory_order_seq_cst);
     places->held = 0;
+    if (atomic_load_explicit(&actor->flags, memory_order_seq_cst) & THSI_FLAG_PRESSED)
+        thsi_room_made(ctx);
 }
 
-static void count_place(struct thsi_actor *actor, struct places *places, const struct thsi_message *message)
+static void count_place(struct ths_ctx *ctx, struct places *places, const struct thsi_message *message)
 {
     places->held += message->counted;
     if (places->held >= places->batch)
-        give_back(actor, places);
+        give_back(ctx, places);
 }
 
 /* Somebody has a question: before the queue, which may be long. */
@@ -351,7 +358,7 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
         /* Relaxed: the watchdog cuts it short when the turn is a long one. */
         if (handled + ctx->sent >= atomic_load_explicit(&ctx->budget, memory_order_relaxed)) {
             atomic_store_explicit(&ctx->budget, THSI_TURN_BUDGET, memory_order_relaxed);
-            give_back(actor, &places);
+            give_back(ctx, &places);
             thsi_schedule_last(worker, actor);
             break;
         }
@@ -363,12 +370,12 @@ void thsi_actor_turn(struct thsi_worker *worker, struct thsi_actor *actor)
         if (message) {
             handled++;
             tries = 0;
-            count_place(actor, &places, message);
+            count_place(ctx, &places, message);
             thsi_beat(ctx, message->type);
             thsi_actor_handle(ctx, message);
             continue;
         }
-        give_back(actor, &places);
+        give_back(ctx, &places);
         if (finish_turn(ctx, &tries))
             break;
     }

@@ -41,7 +41,8 @@ enum {
     THSI_FLAG_HELD = 16,   /* spawned with .held: has an entry among the node's holds */
     THSI_FLAG_INBOX = 32,  /* its mailbox is under a lock (inboxes.h) */
     THSI_FLAG_ELSEWHERE = 64, /* is not run by the crew (blocking.h) */
-    THSI_FLAG_INSPECTED = 128 /* somebody has a question (inspect.h) */
+    THSI_FLAG_INSPECTED = 128, /* somebody has a question (inspect.h) */
+    THSI_FLAG_PRESSED = 256 /* the router wants has_room (room.h) */
 };
 
 enum {

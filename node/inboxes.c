@@ -243,6 +243,31 @@ struct thsi_message *thsi_inboxes_take(struct ths_ctx *ctx, struct thsi_message 
     return message;
 }
 
+/* Of the bytes that it may hold. */
+static double share_left(const struct thsi_inbox *inbox)
+{
+    return inbox->bytes < inbox->bytes_max ? 1.0 - (double)inbox->bytes / (double)inbox->bytes_max : 0.0;
+}
+
+struct thsi_room thsi_inboxes_room(struct ths_node *node, struct thsi_actor *actor, ths_ref ref)
+{
+    struct thsi_inbox_shard *shard = lock_shard(node, ref.slot);
+    const struct entry *entry = find(shard, ref.slot, ref.generation);
+    struct thsi_room room = { 0 };
+
+    if (entry) {
+        uint32_t queued = atomic_load_explicit(&actor->queued, memory_order_seq_cst);
+        const struct thsi_inbox *inbox = &entry->inbox;
+
+        room.capacity = inbox->capacity;
+        room.places = queued < room.capacity ? room.capacity - queued : 0;
+        if (inbox->bytes_max > 0 && share_left(inbox) * room.capacity < room.places)
+            room.places = (uint32_t)(share_left(inbox) * room.capacity);
+    }
+    unlock_shard(shard);
+    return room;
+}
+
 uint64_t thsi_inboxes_bytes(struct ths_node *node, ths_ref ref)
 {
     struct thsi_inbox_shard *shard = lock_shard(node, ref.slot);

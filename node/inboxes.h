@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "node/inbox.h"
+#include "node/runtime.h"
 
 struct thsi_actor;
 struct ths_node;
@@ -47,6 +48,10 @@ void thsi_inboxes_post(struct ths_ctx *ctx, struct thsi_actor *actor, struct ths
 /* The token came (takes it): the next message, of a HALTED actor the next signal that does not wait, or NULL.
  * Thread: the running actor's worker. */
 struct thsi_message *thsi_inboxes_take(struct ths_ctx *ctx, struct thsi_message *token);
+
+/* The room in the inbox of @ref, whose place is @actor; where it is bounded in bytes, the smaller share of the two. None when it
+ * has no inbox. Thread: any. */
+struct thsi_room thsi_inboxes_room(struct ths_node *node, struct thsi_actor *actor, ths_ref ref);
 
 /* Bytes that wait for @ref; 0 when it has no inbox. Thread: any. */
 uint64_t thsi_inboxes_bytes(struct ths_node *node, ths_ref ref);

@@ -35,6 +35,10 @@ struct thsi_router {
     /* An actor of this node has ended: release its group entries and watches, before its DOWNs leave. Called only
      * for actors for which `runtime->mark(ref)` was called. Thread: a worker. */
     void (*actor_ended)(struct thsi_router *router, ths_ref whom);
+
+    /* The mailbox of @whom, for which runtime->await_room was called in vain, has room now. NULL: nobody ever waits.
+     * Must not block and must not call into the runtime. Thread: a worker. */
+    void (*has_room)(struct thsi_router *router, ths_ref whom);
 };
 
 #ifndef __cplusplus

@@ -3,6 +3,7 @@
 #include "node/runtime.h"
 
 #include "node/node.h"
+#include "node/room.h"
 #include "node/send.h"
 
 struct thsi_runtime *ths_node_runtime(struct ths_node *node)
@@ -97,6 +98,11 @@ static enum ths_err mark(struct thsi_runtime *runtime, ths_ref whom)
     return THS_OK;
 }
 
+static enum ths_err await_room(struct thsi_runtime *runtime, ths_ref whom, struct thsi_room *room)
+{
+    return thsi_room_await(runtime->node, whom, room);
+}
+
 static bool alive(struct thsi_runtime *runtime, ths_ref ref)
 {
     enum ths_err err;
@@ -135,6 +141,6 @@ void thsi_runtime_init(struct ths_node *node)
     node->runtime = (struct thsi_runtime){
         .node = node, .env = node->env, .exec = node->exec, .uid = node->uid, .name = node->name,
         .deliver = deliver, .set_router = set_router, .set_poller = set_poller, .nudge = nudge, .node_lost = node_lost,
-        .mark = mark, .alive = alive, .rests = rests, .event = event,
+        .mark = mark, .await_room = await_room, .alive = alive, .rests = rests, .event = event,
     };
 }

@@ -10,6 +10,11 @@
 #include "node/signal.h"
 #include "thiasos/node.h"
 
+/* Data messages that a mailbox may still take, and all that it may hold. */
+struct thsi_room {
+    uint32_t places, capacity;
+};
+
 struct thsi_runtime {
     struct ths_node *node;
     struct ths_env *env;
@@ -42,6 +47,10 @@ struct thsi_runtime {
 
     /* The router wants actor_ended for this local actor. Errors: GONE, NOMEM. Thread: any. */
     enum ths_err (*mark)(struct thsi_runtime *runtime, ths_ref whom);
+
+    /* How much room the mailbox of @whom has, if at least half of it is free; else places is 0, and the router's has_room is called
+     * once when it is, unless the actor ends before. Errors: GONE, STALE. Thread: the driver's. */
+    enum ths_err (*await_room)(struct thsi_runtime *runtime, ths_ref whom, struct thsi_room *room);
 
     /* Whether @ref is an actor of this node that lives. Thread: any. */
     bool (*alive)(struct thsi_runtime *runtime, ths_ref ref);

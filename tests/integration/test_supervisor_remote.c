@@ -220,7 +220,8 @@ static int setup(void **state)
         return 1;
     net.count = net.members_count = 0;
     net.watcher = THS_NOBODY;
-    net.router = (struct thsi_router){ net_send, net_resolve, net_members, net_watch, net_ended };
+    net.router = (struct thsi_router){ .send = net_send, .resolve = net_resolve, .members = net_members,
+                                       .watch_members = net_watch, .actor_ended = net_ended };
     ths_node_runtime(*state)->set_router(ths_node_runtime(*state), &net.router);
     return 0;
 }

@@ -63,6 +63,14 @@ static enum ths_err mark(struct thsi_runtime *runtime, ths_ref whom)
     return whom.node == runtime->uid ? THS_OK : THS_GONE;
 }
 
+static enum ths_err await_room(struct thsi_runtime *runtime, ths_ref whom, struct thsi_room *room)
+{
+    const struct fake_runtime *fake = (struct fake_runtime *)runtime;
+
+    *room = fake->room;
+    return whom.node == runtime->uid && fake->result != THS_GONE ? THS_OK : THS_GONE;
+}
+
 static bool alive(struct thsi_runtime *runtime, ths_ref ref)
 {
     return ref.node == runtime->uid;
@@ -85,7 +93,8 @@ void fake_runtime_init(struct fake_runtime *fake, struct test_env *env, uint64_t
     fake->env = env;
     fake->result = THS_OK;
     fake->runtime = (struct thsi_runtime){ .env = &env->env, .uid = uid, .name = name, .deliver = deliver,
-                                           .node_lost = node_lost, .mark = mark, .alive = alive, .rests = rests, .event = event };
+                                           .node_lost = node_lost, .mark = mark,
+                                           .await_room = await_room, .alive = alive, .rests = rests, .event = event };
 }
 
 void fake_runtime_clear(struct fake_runtime *fake)

@@ -22,6 +22,7 @@ struct fake_runtime {
     struct thsi_runtime runtime;
     struct test_env *env;
     enum ths_err result;      /* of deliver from now on */
+    struct thsi_room room;    /* of every mailbox */
     size_t count;             /* signals delivered; those beyond the table are only counted */
     struct fake_delivered delivered[FAKE_DELIVERED_MAX];
     size_t lost_count;

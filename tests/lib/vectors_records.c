@@ -233,6 +233,8 @@ static void add_nodes_own(json_t *all)
     ADD("BYE", NULL, .kind = THSI_RECORD_BYE, .err = THS_CLOSED);
     ADD("KEYS", NULL, .kind = THSI_RECORD_KEYS, .bytes = (const uint8_t *)"first ofand next", .bytes_len = 16);
     ADD("KEY", NULL, .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"first of", .bytes_len = 8);
+    ADD("CREDIT", NULL, .kind = THSI_RECORD_CREDIT, .from = { 3, 200 }, .id = 512);
+    ADD("CREDIT without a limit", NULL, .kind = THSI_RECORD_CREDIT, .from = { 3, 200 }, .id = THSI_CREDIT_NO_LIMIT);
     ADD("FRAGMENT, the first of its record", NULL, .kind = THSI_RECORD_FRAGMENT, .stream = 15, .piece = THSI_FRAGMENT_FIRST,
         .bytes = packet, .bytes_len = sizeof packet);
 }

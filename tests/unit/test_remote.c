@@ -252,7 +252,7 @@ static void group_tell_reaches_every_receiver_with_one_record(void **state)
     assert_int_equal(((const struct tick *)b.fake.delivered[1].body)->n, 1);
 }
 
-/* ---- Large messages ------------------------------------------------------------------------ */
+/* ---- Mailboxes under pressure -------------------------------------------------------------- */
 
 /* Bytes for bodies; the test frees nothing, there is one for all. */
 static const uint8_t *many_bytes(size_t len)
@@ -269,13 +269,158 @@ static const uint8_t *many_bytes(size_t len)
     return bytes;
 }
 
-static enum ths_err send_blob(ths_ref from, size_t len)
+static enum ths_err send_blob_to(ths_ref to, size_t len)
 {
     const struct blob body = { .data = { many_bytes(len), (uint32_t)len } };
-    const struct thsi_signal signal = tell(from, bob, &blob_type, &body);
+    const struct thsi_signal signal = tell(alice, to, &blob_type, &body);
 
     return thsi_remote_send(a.remote, &signal);
 }
+
+static enum ths_err tell_to(ths_ref to)
+{
+    const struct tick body = { .n = 1 };
+    const struct thsi_signal signal = tell(alice, to, &tick_type, &body);
+
+    return thsi_remote_send(a.remote, &signal);
+}
+
+static void carry_both_ways(void)
+{
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+}
+
+/* The mailboxes of b refuse, and a has heard of bob's. */
+static void press_bob(void)
+{
+    connect_sides();
+    b.fake.result = THS_FULL;
+    b.fake.room = (struct thsi_room){ 0, 100 };
+    assert_int_equal(tell_to(bob), THS_OK);
+    assert_int_equal(tell_to(bob), THS_OK); /* on its way too */
+    carry_both_ways();
+    assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REFUSED);
+    assert_int_equal(a.fake.delivered[0].signal.id, 2);
+    fake_runtime_clear(&a.fake);
+}
+
+/* There are @places of 100 in bob's mailbox. */
+static void make_room(uint32_t places)
+{
+    b.fake.result = THS_OK;
+    b.fake.room = (struct thsi_room){ places, 100 };
+    thsi_remote_look_for_room(b.remote);
+    thsi_remote_grant(b.remote);
+    carry_both_ways();
+}
+
+static unsigned tells_until_full(void)
+{
+    unsigned count = 0;
+
+    while (count < 1000 && tell_to(bob) == THS_OK)
+        count++;
+    return count;
+}
+
+static void sender_hears_full_while_the_mailbox_there_is(void **state)
+{
+    const struct tick body = { .n = 1 };
+    const struct thsi_signal ask = { .kind = THSI_ASK, .from = alice, .to = bob, .id = 6, .deadline_ns = UINT64_MAX,
+                                     .type = &tick_type, .body = &body };
+    const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = alice, .to = bob, .id = 8 };
+
+    (void)state;
+    press_bob();
+    assert_int_equal(tell_to(bob), THS_FULL);
+    assert_int_equal(thsi_remote_send(a.remote, &ask), THS_FULL);
+    assert_int_equal(thsi_remote_send(a.remote, &monitor), THS_OK);
+    assert_int_equal(tell_to((ths_ref){ B, 9, 1 }), THS_OK); /* another mailbox */
+    assert_int_equal(send_blob_to(bob, 100000), THS_FULL);
+}
+
+static void granted_places_are_used_once(void **state)
+{
+    (void)state;
+    press_bob();
+    make_room(50);
+    assert_int_equal(tells_until_full(), 50);
+    b.fake.room.places = 0;
+    carry_both_ways();
+    assert_int_equal(tells_until_full(), 0);
+    make_room(60);
+    assert_int_equal(tells_until_full(), 60);
+    assert_int_equal(a.fake.count, 0); /* nothing was refused since */
+}
+
+static void mailbox_that_keeps_up_has_no_limit_again(void **state)
+{
+    (void)state;
+    press_bob();
+    make_room(50);
+    b.fake.room.places = 80;
+    assert_int_equal(tells_until_full(), 50);
+    carry_both_ways();
+    assert_int_equal(tells_until_full(), 1000);
+    assert_int_equal(b.peer->grants->count, 0);
+}
+
+static void limit_ends_with_the_actor_and_with_the_link(void **state)
+{
+    struct thsi_outbox_loss loss;
+
+    (void)state;
+    press_bob();
+    b.fake.result = THS_GONE;
+    thsi_remote_look_for_room(b.remote);
+    thsi_remote_grant(b.remote);
+    carry_both_ways();
+    assert_int_equal(tell_to(bob), THS_OK); /* and is answered as ever */
+    carry_both_ways();
+    assert_int_equal(fake_runtime_only(&a.fake)->err, THS_GONE);
+    b.fake.result = THS_FULL;
+    assert_int_equal(tell_to(bob), THS_OK);
+    carry_both_ways();
+    assert_int_equal(tell_to(bob), THS_FULL);
+    assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    assert_true(thsi_remote_link_down(b.remote, b.peer, &loss));
+    connect_sides();
+    assert_int_equal(tell_to(bob), THS_OK);
+}
+
+static void message_that_is_refused_for_itself_uses_its_place(void **state)
+{
+    (void)state;
+    press_bob();
+    make_room(50);
+    b.remote->pieces = THSI_PIECES_MAX;
+    for (unsigned i = 0; i < 50; i++) {
+        assert_int_equal(send_blob_to(bob, 100000), THS_OK);
+        assert_int_equal(carry(&a, &b, true), THS_OK);
+    }
+    assert_int_equal(send_blob_to(bob, 100000), THS_FULL);
+    b.remote->pieces = 0;
+    carry_both_ways();
+    assert_int_equal(send_blob_to(bob, 100000), THS_OK); /* the next places were granted */
+}
+
+static void mailboxes_beyond_the_table_refuse_one_by_one(void **state)
+{
+    (void)state;
+    connect_sides();
+    b.fake.result = THS_FULL;
+    b.fake.room = (struct thsi_room){ 0, 100 };
+    for (uint32_t slot = 1; slot <= THSI_CREDITS_MAX + 1; slot++)
+        assert_int_equal(tell_to((ths_ref){ B, slot, 1 }), THS_OK);
+    carry_both_ways();
+    assert_int_equal(tell_to((ths_ref){ B, THSI_CREDITS_MAX, 1 }), THS_FULL);
+    assert_int_equal(tell_to((ths_ref){ B, THSI_CREDITS_MAX + 1, 1 }), THS_OK);
+    thsi_credits_check(b.peer->grants);
+    thsi_credits_check(a.peer->credits);
+}
+
+/* ---- Large messages ------------------------------------------------------------------------ */
 
 static void large_body_comes_in_pieces(void **state)
 {
@@ -283,7 +428,7 @@ static void large_body_comes_in_pieces(void **state)
 
     (void)state;
     connect_sides();
-    assert_int_equal(send_blob(alice, 9000000), THS_OK);
+    assert_int_equal(send_blob_to(bob, 9000000), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
     body = fake_runtime_only(&b.fake)->body;
     assert_int_equal(body->data.len, 9000000);
@@ -296,7 +441,7 @@ static void message_over_256_mib_is_refused(void **state)
 {
     (void)state;
     connect_sides();
-    assert_int_equal(send_blob(alice, THS_MESSAGE_MAX), THS_TOO_BIG);
+    assert_int_equal(send_blob_to(bob, THS_MESSAGE_MAX), THS_TOO_BIG);
     assert_true(thsi_outbox_is_empty(&a.peer->outbox));
 }
 
@@ -308,7 +453,7 @@ static void large_message_that_the_receiver_has_no_memory_for_is_refused(void **
     connect_sides();
     assert_int_equal(thsi_remote_gossip(b.remote, A, (const uint8_t *)"", 1, false), THS_OK);
     assert_int_equal(carry(&b, &a, true), THS_OK); /* which leaves a frame for the refusal */
-    assert_int_equal(send_blob(alice, 1000000), THS_OK);
+    assert_int_equal(send_blob_to(bob, 1000000), THS_OK);
     for (unsigned i = 0; (frame = thsi_outbox_take(&a.peer->outbox, THSI_TAKE_ALL)) != NULL; i++) {
         env.fail_at = i == 5 ? env.calls + 1 : 0;
         assert_int_equal(thsi_remote_receive(b.remote, b.peer, thsi_outframe_payload(frame), frame->len), THS_OK);
@@ -320,7 +465,7 @@ static void large_message_that_the_receiver_has_no_memory_for_is_refused(void **
     assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REFUSED);
     assert_int_equal(a.fake.delivered[0].signal.err, THS_NOMEM);
     assert_true(ths_ref_equal(a.fake.delivered[0].signal.to, alice));
-    assert_int_equal(send_blob(alice, 1000000), THS_OK); /* the link stays */
+    assert_int_equal(send_blob_to(bob, 1000000), THS_OK); /* the link stays */
     assert_int_equal(carry(&a, &b, true), THS_OK);
     assert_int_equal(b.fake.count, 1);
 }
@@ -355,7 +500,7 @@ static void lost_link_gives_up_what_came_in_part(void **state)
     connect_sides();
     assert_int_equal(greet_bob(alice), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
-    assert_int_equal(send_blob(alice, 200000), THS_OK);
+    assert_int_equal(send_blob_to(bob, 200000), THS_OK);
     assert_int_equal(greet_bob(alice), THS_OK); /* waits behind it */
     for (unsigned i = 0; i < 2; i++) { /* the type, the first piece */
         frame = thsi_outbox_take(&a.peer->outbox, THSI_TAKE_ALL);
@@ -375,9 +520,9 @@ static void lost_link_gives_up_what_came_in_part(void **state)
 static void large_message_that_was_parked_too_long_is_answered(void **state)
 {
     (void)state;
-    assert_int_equal(send_blob(alice, 200000), THS_OK);
+    assert_int_equal(send_blob_to(bob, 200000), THS_OK);
     assert_int_equal(thsi_remote_parked(a.remote), 1);
-    assert_int_equal(send_blob(alice, 2000000), THS_UNKNOWN_NODE); /* over what may be parked */
+    assert_int_equal(send_blob_to(bob, 2000000), THS_UNKNOWN_NODE); /* over what may be parked */
     env.now_ns += THSI_PARKED_NS;
     assert_true(thsi_remote_expire(a.remote, env.now_ns) == UINT64_MAX);
     assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REFUSED);
@@ -391,7 +536,7 @@ static void kill_overtakes_a_large_message(void **state)
 
     (void)state;
     connect_sides();
-    assert_int_equal(send_blob(alice, 3000000), THS_OK);
+    assert_int_equal(send_blob_to(bob, 3000000), THS_OK);
     assert_int_equal(thsi_remote_send(a.remote, &kill), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
     assert_int_equal(b.fake.count, 2);
@@ -830,6 +975,12 @@ int main(void)
         TEST(spawn_carries_all_that_the_other_node_needs),
         TEST(down_carries_reason_certainty_and_text),
         TEST(group_tell_reaches_every_receiver_with_one_record),
+        TEST(sender_hears_full_while_the_mailbox_there_is),
+        TEST(granted_places_are_used_once),
+        TEST(mailbox_that_keeps_up_has_no_limit_again),
+        TEST(limit_ends_with_the_actor_and_with_the_link),
+        TEST(message_that_is_refused_for_itself_uses_its_place),
+        TEST(mailboxes_beyond_the_table_refuse_one_by_one),
         TEST(large_body_comes_in_pieces),
         TEST(message_over_256_mib_is_refused),
         TEST(large_message_that_the_receiver_has_no_memory_for_is_refused),
