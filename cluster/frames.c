@@ -118,7 +118,7 @@ struct thsi_outframe *thsi_frames_get(struct thsi_frames *frames, size_t cap)
         (void)pthread_mutex_unlock(&frames->mutex);
         return NULL;
     }
-    memset(frame, 0, sizeof *frame);
+    memset(frame, 0, offsetof(struct thsi_outframe, pairs));
     frame->frames = frames;
     frame->cap = cap;
     frame->chunk.data = frame->bytes;

@@ -9,6 +9,7 @@
 #define THSI_CLUSTER_FRAMES_H
 
 #include "cluster/transport.h"
+#include "codec/envelope.h"
 #include "codec/wire.h"
 #include "thiasos/env.h"
 
@@ -16,6 +17,11 @@
 #define THSI_FRAME_PAYLOAD (64u * 1024 + 512)
 
 struct thsi_frames;
+
+/* Sender and receiver of a tell: slot and generation of each. */
+struct thsi_frame_pair {
+    struct thsi_actor_id from, to;
+};
 
 struct thsi_outframe {
     struct thsi_chunk chunk;    /* first: the transport gives this back */
@@ -29,7 +35,10 @@ struct thsi_outframe {
     uint64_t place;             /* among its lane's ordinary frames, from 1; 0: none */
     uint32_t messages;          /* data messages in it: what is lost if it is lost */
     uint8_t lane;
+    uint8_t pairs_count;        /* of the TELLs in it, as far as AGAIN may speak of them */
+    bool pairs_closed;          /* no more of them: others than the outbox knows may follow */
     bool bulk;                  /* of a message that is sent beside the ordinary frames (bulk.h) */
+    struct thsi_frame_pair pairs[THSI_FRAME_PAIRS_MAX];
     uint8_t bytes[];            /* header, payload, tag */
 };
 

@@ -73,13 +73,46 @@ static void append(struct thsi_outbox *outbox, enum thsi_lane lane, struct thsi_
     outbox->tail[lane] = frame;
 }
 
+static bool is_pair(const struct thsi_frame_pair *pair, const struct thsi_envelope *record)
+{
+    return pair->from.slot == record->from.slot && pair->from.generation == record->from.generation &&
+           pair->to.slot == record->to.slot && pair->to.generation == record->to.generation;
+}
+
+/* The TELL of @frame that had the pair of @record; the number of those known when there is none. */
+static unsigned find_pair(const struct thsi_outframe *frame, const struct thsi_envelope *record)
+{
+    unsigned at = 0;
+
+    while (at < frame->pairs_count && !is_pair(&frame->pairs[at], record))
+        at++;
+    return at;
+}
+
+/* A TELL was packed in full: later ones of its pair need not be. */
+static void note_pair(struct thsi_outbox *outbox, struct thsi_outframe *frame, const struct thsi_envelope *record)
+{
+    frame->pairs_closed |= outbox->plain;
+    if (frame->pairs_closed || frame->pairs_count == THSI_FRAME_PAIRS_MAX)
+        return;
+    frame->pairs[frame->pairs_count++] = (struct thsi_frame_pair){ record->from, record->to };
+}
+
 /* Try to pack behind what @frame holds. Returns OK with *@len 0 when it does not fit. */
-static enum ths_err pack_into(struct thsi_outframe *frame, const struct thsi_envelope *record, size_t *len)
+static enum ths_err pack_into(struct thsi_outbox *outbox, struct thsi_outframe *frame, const struct thsi_envelope *record,
+                              size_t *len)
 {
     struct thsi_packer packer = { .data = thsi_outframe_payload(frame), .len = frame->len, .cap = frame->cap };
-    enum ths_err err = thsi_envelope_pack(record, &packer);
+    unsigned pair = record->kind == THSI_RECORD_TELL ? find_pair(frame, record) : frame->pairs_count;
+    enum ths_err err;
 
+    if (pair < frame->pairs_count)
+        err = thsi_envelope_pack_again(record, pair, &packer);
+    else
+        err = thsi_envelope_pack(record, &packer);
     *len = err == THS_OK && !packer.overflow ? packer.len - frame->len : 0;
+    if (*len > 0 && record->kind == THSI_RECORD_TELL && pair == frame->pairs_count)
+        note_pair(outbox, frame, record);
     return packer.overflow ? THS_OK : err;
 }
 
@@ -92,7 +125,7 @@ static enum ths_err place(struct thsi_outbox *outbox, enum thsi_lane lane, const
 
     *len = 0;
     if (frame && frame->len < frame->cap) {
-        err = pack_into(frame, record, len);
+        err = pack_into(outbox, frame, record, len);
         if (err != THS_OK || *len > 0) {
             *out = frame;
             return err;
@@ -101,7 +134,7 @@ static enum ths_err place(struct thsi_outbox *outbox, enum thsi_lane lane, const
     frame = thsi_frames_get(outbox->frames, THSI_FRAME_PAYLOAD);
     if (!frame)
         return THS_NOMEM;
-    err = pack_into(frame, record, len);
+    err = pack_into(outbox, frame, record, len);
     if (err == THS_OK && *len == 0)
         err = THS_TOO_BIG;
     if (err != THS_OK) {
@@ -270,10 +303,12 @@ static void let_go(struct thsi_outbox *outbox, struct thsi_bulk_item *item)
     }
     if (frame) {
         memcpy(thsi_outframe_payload(frame) + frame->len, thsi_outframe_payload(own), len);
+        frame->pairs_closed = true; /* it may be a tell, which its reader counts */
     } else {
         item->head = item->tail = NULL;
         own->messages = 0;
         own->len = 0;
+        own->pairs_closed = true;
         append(outbox, THSI_LANE_SIGNALS, own);
         frame = own;
     }

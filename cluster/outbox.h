@@ -56,6 +56,7 @@ struct thsi_outbox {
     struct thsi_bulk bulk;
     uint64_t placed, taken;     /* ordinary frames of lane SIGNALS: appended, given to the driver */
     bool bulk_next;             /* whose turn it is */
+    bool plain;                 /* no AGAIN: whoever takes the frames reads their records one by one */
 
     uint64_t epoch;             /* raised when a link is lost: frames of an earlier one count no more */
     struct thsi_unacked *unacked; /* ring, oldest first */

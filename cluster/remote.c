@@ -150,6 +150,7 @@ static int add(struct thsi_remote *remote, uint64_t uid, enum thsi_peer_state st
     peer->state = state;
     peer->parked_until_ns = env->now_ns(env) + THSI_PARKED_NS;
     thsi_outbox_init(&peer->outbox, env, remote->frames);
+    peer->outbox.plain = state == THSI_PEER_UNKNOWN; /* what is parked may have to be answered record by record */
     (void)pthread_mutex_unlock(&peer->mutex);
     remote->uids[index] = uid;
     remote->unknown_count += state == THSI_PEER_UNKNOWN;
@@ -262,6 +263,7 @@ struct thsi_peer *thsi_remote_member(struct thsi_remote *remote, uint64_t uid, c
     if (peer->state == THSI_PEER_UNKNOWN) {
         remote->unknown_count--;
         peer->state = THSI_PEER_MEMBER;
+        peer->outbox.plain = false;
         forget_parked(remote, peer);
     }
     (void)snprintf(peer->name, sizeof peer->name, "%s", name);

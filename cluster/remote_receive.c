@@ -19,6 +19,8 @@ struct receiving {
     uint64_t uid;                  /* of the peer when the frame came */
     struct thsi_unpacker unpacker;
     struct thsi_envelope envelope;
+    struct thsi_frame_pair pairs[THSI_FRAME_PAIRS_MAX]; /* of the frame's first TELLs */
+    unsigned pairs_count;
     enum ths_err refuse;           /* not OK: of the record only the head came, and this is why */
 };
 
@@ -387,6 +389,22 @@ static enum ths_err receive_control(struct receiving *at)
     return receive_signal(at);
 }
 
+/* A TELL in full: later ones of the frame may speak of its pair. */
+static void note_pair(struct receiving *at)
+{
+    if (at->pairs_count < THSI_FRAME_PAIRS_MAX)
+        at->pairs[at->pairs_count++] = (struct thsi_frame_pair){ at->envelope.from, at->envelope.to };
+}
+
+static enum ths_err receive_again(struct receiving *at)
+{
+    if (at->envelope.again >= at->pairs_count)
+        return THS_MALFORMED;
+    at->envelope.from = at->pairs[at->envelope.again].from;
+    at->envelope.to = at->pairs[at->envelope.again].to;
+    return receive_tell(at);
+}
+
 static enum ths_err receive_piece(struct receiving *at);
 
 static enum ths_err receive_record(struct receiving *at)
@@ -395,6 +413,7 @@ static enum ths_err receive_record(struct receiving *at)
 
     switch ((int)at->envelope.kind) {
     case THSI_RECORD_TELL:
+        note_pair(at);
         return receive_tell(at);
     case THSI_RECORD_GROUP_TELL:
         return receive_group_tell(at);
@@ -508,7 +527,7 @@ enum ths_err thsi_remote_receive(struct thsi_remote *remote, struct thsi_peer *p
         struct thsi_arena texts = { .base = remote->texts, .cap = sizeof remote->texts };
         err = thsi_envelope_unpack(&at.envelope, &at.unpacker, &texts);
         if (err == THS_OK)
-            err = receive_record(&at);
+            err = at.envelope.kind == THSI_RECORD_AGAIN ? receive_again(&at) : receive_record(&at);
         assert(peer->uid == at.uid); /* hooks bury nobody */
     }
     flush_refused(remote);

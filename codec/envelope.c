@@ -226,6 +226,10 @@ enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct ths
     case THSI_RECORD_TELL:
         begin_pair(envelope, 6 + with_body, packer);
         return pack_body(envelope, packer);
+    case THSI_RECORD_AGAIN:
+        begin(envelope, 3 + with_body, packer);
+        thsi_pack_u64(packer, envelope->again);
+        return pack_body(envelope, packer);
     case THSI_RECORD_ASK:
         return pack_ask(envelope, with_body, packer);
     case THSI_RECORD_REPLY:
@@ -248,6 +252,14 @@ enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct ths
         return thsi_envelope_is_control(envelope->kind) ? pack_control(envelope, packer)
                                                         : pack_node_record(envelope, packer);
     }
+}
+
+enum ths_err thsi_envelope_pack_again(const struct thsi_envelope *envelope, uint32_t again, struct thsi_packer *packer)
+{
+    thsi_pack_array(packer, 4);
+    thsi_pack_u64(packer, THSI_RECORD_AGAIN);
+    thsi_pack_u64(packer, again);
+    return pack_body(envelope, packer);
 }
 
 /* ---- Unpacking -------------------------------------------------------------------------- */
@@ -420,6 +432,10 @@ static void unpack_fields(struct thsi_envelope *envelope, struct thsi_unpacker *
         take_pair(envelope, unpacker);
         envelope->type_number = take_u32(envelope, unpacker);
         break;
+    case THSI_RECORD_AGAIN:
+        envelope->again = take_u32(envelope, unpacker);
+        envelope->type_number = take_u32(envelope, unpacker);
+        break;
     case THSI_RECORD_ASK:
         take_pair(envelope, unpacker);
         envelope->id = take_u64(envelope, unpacker);
@@ -459,6 +475,11 @@ static void unpack_fields(struct thsi_envelope *envelope, struct thsi_unpacker *
     }
 }
 
+static bool may_have_body(enum thsi_record_kind kind)
+{
+    return thsi_envelope_is_large(kind) || kind == THSI_RECORD_AGAIN;
+}
+
 static enum ths_err skip_rest(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
 {
     while (unpacker->err == THS_OK && has_field(envelope))
@@ -475,7 +496,7 @@ enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_un
     unpack_fields(envelope, unpacker, arena);
     if (unpacker->err != THS_OK)
         return unpacker->err;
-    if (!thsi_envelope_is_large(envelope->kind) || envelope->type_number == 0)
+    if (!may_have_body(envelope->kind) || envelope->type_number == 0)
         return skip_rest(envelope, unpacker);
     if (envelope->fields_left == 0)
         thsi_unpack_fail(unpacker, THS_MALFORMED); /* a type without a body */

@@ -47,7 +47,8 @@ enum thsi_record_kind {
     THSI_RECORD_KEYS = 37,         /* fingerprints of the cluster keys that the sender holds */
     THSI_RECORD_KEY = 38,          /* fingerprint of the one that goes into the key of the next frame */
     THSI_RECORD_FRAGMENT = 40,     /* a piece of a record that is larger than a frame */
-    THSI_RECORD_CREDIT = 41        /* how much more a mailbox may be sent */
+    THSI_RECORD_CREDIT = 41,       /* how much more a mailbox may be sent */
+    THSI_RECORD_AGAIN = 42         /* a TELL of a pair that an earlier one of the frame has named */
 };
 
 /* Which piece a FRAGMENT is; both for the only one. */
@@ -58,6 +59,7 @@ enum { THSI_FRAGMENT_FIRST = 1u, THSI_FRAGMENT_LAST = 2u };
 #define THSI_GROUP_TELL_MAX 4096u        /* receivers of one record */
 #define THSI_GOSSIP_MAX 61440u           /* bytes of one packet */
 #define THSI_FINGERPRINTS_MAX 24u        /* bytes of a KEYS or KEY */
+#define THSI_FRAME_PAIRS_MAX 16u         /* pairs of a frame that AGAIN can speak of: of its first TELLs */
 #define THSI_FRAGMENT_MAX 65535u         /* bytes of one piece */
 #define THSI_FRAGMENT_HEAD 7u            /* bytes before them */
 #define THSI_STREAMS_MAX 16u             /* records in pieces at a time, in one direction of a link */
@@ -92,6 +94,7 @@ struct thsi_envelope {
     const struct thsi_actor_id *receivers; /* packing GROUP_TELL */
     uint32_t receivers_count;
     struct thsi_unpacker receivers_at;     /* unpacked GROUP_TELL: thsi_envelope_next_receiver */
+    uint32_t again;                /* AGAIN: the pair of which TELL of the frame, from 0 */
     uint32_t stream, piece;        /* FRAGMENT: of which record, below THSI_STREAMS_MAX; which piece of it */
     const uint8_t *bytes;          /* GOSSIP, KEYS, KEY, FRAGMENT */
     uint32_t bytes_len;
@@ -124,6 +127,10 @@ void thsi_envelope_renumber(uint8_t *record, uint64_t number);
  * Errors: TOO_BIG, MALFORMED (a text or the body breaks its bounds). Thread: any. */
 THS_MUST_CHECK
 enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct thsi_packer *packer);
+
+/* Append the TELL @envelope as an AGAIN of the pair that the @again-th TELL of the frame had. Errors: as above. */
+THS_MUST_CHECK
+enum ths_err thsi_envelope_pack_again(const struct thsi_envelope *envelope, uint32_t again, struct thsi_packer *packer);
 
 /* Read a record up to its body. Texts go to @arena, NUL-terminated.
  * Errors: MALFORMED (also an unknown kind), TOO_BIG (the arena is full). Thread: any. */

@@ -193,6 +193,7 @@ static void add_signals(json_t *all, const struct vectors_greet *greet)
         .mailbox = 100, .child = 4, .incarnation = 3);
     ADD("SPAWN without a name and a start message", NULL, .kind = THSI_RECORD_SPAWN, .from = { 1, 2 }, .id = 8,
         .remaining_ms = THSI_REMAINING_NONE, .text = "counter", .incarnation = 2);
+    ADD("AGAIN, of the first pair", greet, .kind = THSI_RECORD_AGAIN);
     ADD("REFUSED", NULL, .kind = THSI_RECORD_REFUSED, PAIR, .err = THS_FULL, .id = 12345);
     ADD("GROUP_TELL", greet, .kind = THSI_RECORD_GROUP_TELL, .from = { 1, 2 }, .receivers = receivers, .receivers_count = 2);
 }

@@ -24,7 +24,7 @@ static struct thsi_outbox outbox;
 static struct thsi_reassembly pieces;
 static struct thsi_outframe *wire[WIRE_MAX];
 static size_t wire_count;
-static uint64_t counter, arrived, lost, controls;
+static uint64_t counter, arrived, lost, controls, again;
 static uint64_t seen[ACTORS][ACTORS]; /* the last number of each pair */
 static uint64_t last_number;          /* of control records */
 static uint8_t *filling;              /* bytes to send */
@@ -42,7 +42,7 @@ static int set_up(void **state)
     thsi_outbox_init(&outbox, &env.env, frames);
     thsi_reassembly_init(&pieces, &env.env);
     wire_count = 0;
-    counter = arrived = lost = controls = last_number = 0;
+    counter = arrived = lost = controls = again = last_number = 0;
     memset(seen, 0, sizeof seen);
     filling = calloc(1, 4 * MIB);
     assert_non_null(filling);
@@ -164,7 +164,9 @@ static void take_tell(struct thsi_envelope *envelope, struct thsi_unpacker *unpa
 
 static void receive(const uint8_t *bytes, size_t len)
 {
+    struct thsi_frame_pair pairs[THSI_FRAME_PAIRS_MAX];
     struct thsi_unpacker unpacker;
+    unsigned count = 0;
 
     thsi_unpacker_init(&unpacker, bytes, len);
     while (thsi_unpack_left(&unpacker) > 0) {
@@ -182,6 +184,15 @@ static void receive(const uint8_t *bytes, size_t len)
             controls++;
             note(envelope.from.slot, envelope.to.slot, envelope.id);
         } else if (envelope.kind != THSI_RECORD_GOSSIP) {
+            if (envelope.kind == THSI_RECORD_TELL && count < THSI_FRAME_PAIRS_MAX)
+                pairs[count++] = (struct thsi_frame_pair){ envelope.from, envelope.to };
+            if (envelope.kind == THSI_RECORD_AGAIN) {
+                assert_true(envelope.again < count);
+                envelope.from = pairs[envelope.again].from;
+                envelope.to = pairs[envelope.again].to;
+                envelope.kind = THSI_RECORD_TELL;
+                again++;
+            }
             take_tell(&envelope, &unpacker);
         }
     }
@@ -387,6 +398,33 @@ static void node_that_is_buried_counts_all_that_waited(void **state)
     assert_true(thsi_outbox_is_empty(&outbox));
 }
 
+static void pair_is_named_once_in_a_frame(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n <= 100; n++)
+        assert_int_equal(put(0, 1, n, 64), THS_OK);
+    assert_int_equal(outbox.head[THSI_LANE_SIGNALS]->pairs_count, 1);
+    deliver_all();
+    assert_int_equal(again, 99);
+    for (unsigned from = 0; from < 2 * THSI_FRAME_PAIRS_MAX; from++) /* beyond the table they are named each time */
+        assert_int_equal(put(100 + from, 1, 1, 64), THS_OK);
+    assert_int_equal(outbox.head[THSI_LANE_SIGNALS]->pairs_count, THSI_FRAME_PAIRS_MAX);
+}
+
+static void frame_that_is_read_record_by_record_names_each_pair(void **state)
+{
+    (void)state;
+    outbox.plain = true;
+    assert_int_equal(put(0, 1, 1, 64), THS_OK);
+    assert_int_equal(put(0, 1, 2, 64), THS_OK);
+    outbox.plain = false; /* the frame at hand stays what it is: its reader counts its tells */
+    assert_int_equal(put(2, 3, 1, 64), THS_OK);
+    assert_int_equal(put(0, 1, 3, 64), THS_OK);
+    deliver_all();
+    assert_int_equal(again, 0);
+    assert_int_equal(arrived, 4);
+}
+
 /* ---- Random histories --------------------------------------------------------------------- */
 
 static size_t any_length(struct thsi_prng *prng)
@@ -468,6 +506,8 @@ int main(void)
         TEST(lost_link_breaks_what_was_half_through_and_keeps_the_rest),
         TEST(control_that_waited_is_repeated_like_any_other),
         TEST(node_that_is_buried_counts_all_that_waited),
+        TEST(pair_is_named_once_in_a_frame),
+        TEST(frame_that_is_read_record_by_record_names_each_pair),
         TEST(every_history_keeps_the_order_of_pairs_and_loses_nothing),
         TEST(every_history_with_cuts_counts_what_is_lost),
     };

@@ -142,6 +142,7 @@ static void each_kind_comes_back_as_it_was(void **state)
         { .kind = THSI_RECORD_BYE, .err = THS_CLOSED },
         { .kind = THSI_RECORD_KEYS, .bytes = (const uint8_t *)"12345678abcdefgh", .bytes_len = 16 },
         { .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"12345678", .bytes_len = 8 },
+        { .kind = THSI_RECORD_AGAIN, .again = 15, .type_number = 8 },
         { .kind = THSI_RECORD_CREDIT, .from = from, .id = 512 },
         { .kind = THSI_RECORD_CREDIT, .from = from, .id = THSI_CREDIT_NO_LIMIT },
         { .kind = THSI_RECORD_FRAGMENT, .stream = 3, .piece = THSI_FRAGMENT_LAST, .bytes = (const uint8_t *)"abc",
@@ -296,6 +297,7 @@ static void records_have_these_bytes(void **state)
                     .bytes = (const uint8_t *)"8 bytes.and more", .bytes_len = 16);
     ASSERT_PACKS_TO("\x92\x26\xc4\x08" "8 bytes.", .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"8 bytes.",
                     .bytes_len = 8);
+    ASSERT_PACKS_TO("\x93\x2a\x03\x00", .kind = THSI_RECORD_AGAIN, .again = 3);
     ASSERT_PACKS_TO("\x94\x29\x01\x02\xcd\x02\x00", .kind = THSI_RECORD_CREDIT, .from = { 1, 2 }, .id = 512);
     ASSERT_PACKS_TO("\x94\x29\x01\x02\xc0", .kind = THSI_RECORD_CREDIT, .from = { 1, 2 }, .id = THSI_CREDIT_NO_LIMIT);
     ASSERT_PACKS_TO("\x94\x28\x0f\x01\xc5\x00\x02hi", .kind = THSI_RECORD_FRAGMENT, .stream = 15,

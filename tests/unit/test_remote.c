@@ -164,6 +164,26 @@ static void tell_arrives_with_sender_receiver_and_body(void **state)
     assert_int_equal(body->times, 2);
 }
 
+static void tells_of_a_pair_named_before_arrive_as_its(void **state)
+{
+    static const uint8_t stranger[] = { 0x94, 0x2a, 0x01, 0x00, 0x90 };
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(greet_bob(THS_NOBODY), THS_OK);
+    assert_int_equal(greet_bob(alice), THS_OK);
+    assert_int_equal(greet_bob(THS_NOBODY), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(ths_ref_equal(b.fake.delivered[i].signal.from, i % 2 ? THS_NOBODY : alice));
+        assert_true(ths_ref_equal(b.fake.delivered[i].signal.to, bob));
+        assert_int_equal(((const struct greet *)b.fake.delivered[i].body)->times, 2);
+    }
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, stranger, sizeof stranger), THS_MALFORMED); /* nothing was named */
+}
+
 static void driver_is_woken_once_for_many_sends(void **state)
 {
     (void)state;
@@ -970,6 +990,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(tell_arrives_with_sender_receiver_and_body),
+        TEST(tells_of_a_pair_named_before_arrive_as_its),
         TEST(driver_is_woken_once_for_many_sends),
         TEST(every_field_of_an_ask_arrives_and_the_deadline_as_what_is_left),
         TEST(spawn_carries_all_that_the_other_node_needs),
