@@ -109,7 +109,7 @@ struct thsi_remote {
 
     /* The driver's. */
     struct thsi_arena arena;                            /* of bodies; grows */
-    uint8_t texts[1024];
+    _Alignas(8) uint8_t texts[1024];                    /* of records, with what a SPAWN wishes */
     size_t pieces;                                      /* bytes of unfinished large messages */
     bool owes_grants;                                   /* there was no room to tell of one */
     struct thsi_signal refused;                         /* tells refused in a row, not yet reported; id counts them */

@@ -193,15 +193,25 @@ static void trim_arena(struct thsi_remote *remote)
     remote->arena = (struct thsi_arena){ .base = base, .cap = ARENA_KEPT, .env = env };
 }
 
+/* What type @number of the peer is here. NULL: *@err says why not. Errors: UNKNOWN_TYPE, TYPE_MISMATCH (refused), MALFORMED
+ * (never announced). */
+static const struct thsi_type_info *known_type(const struct receiving *at, uint32_t number, enum ths_err *err)
+{
+    const struct thsi_type_in *known = number < at->peer->types_in_count ? &at->peer->types_in[number] : NULL;
+
+    *err = !known || (!known->info && known->err == THS_OK) ? THS_MALFORMED : known->err;
+    return known ? known->info : NULL;
+}
+
 /* Take the body of the record at hand. *@refused says why it cannot be delivered, though the stream is in order: its
  * type is not known here as it is there, or it is over a bound of ours.
  * Errors: MALFORMED, NOMEM: close the link. */
 static enum ths_err take_body(struct receiving *at, struct ths_type **type, void **body, enum ths_err *refused)
 {
     uint32_t number = at->envelope.type_number;
-    const struct thsi_type_in *known = number < at->peer->types_in_count ? &at->peer->types_in[number] : NULL;
     struct thsi_unpacker before = at->unpacker;
     uint32_t fields_left = at->envelope.fields_left;
+    const struct thsi_type_info *info;
     enum ths_err err;
 
     *type = NULL;
@@ -213,20 +223,23 @@ static enum ths_err take_body(struct receiving *at, struct ths_type **type, void
     }
     if (number == 0)
         return THS_OK;
-    if (!known || (!known->info && known->err == THS_OK))
-        return THS_MALFORMED; /* never announced */
-    if (known->info) {
-        err = reserve_arena(at->remote, known->room <= at->remote->arena.cap
-                                            ? known->room : thsi_schema_room(known->info, thsi_unpack_left(&at->unpacker)));
+    info = known_type(at, number, refused);
+    if (!info && *refused == THS_MALFORMED)
+        return THS_MALFORMED;
+    if (info) {
+        size_t room = at->peer->types_in[number].room;
+
+        err = reserve_arena(at->remote, room <= at->remote->arena.cap
+                                            ? room : thsi_schema_room(info, thsi_unpack_left(&at->unpacker)));
         if (err != THS_OK)
             return err;
-        err = thsi_envelope_unpack_body(&at->envelope, &at->unpacker, known->info, &at->remote->arena, body);
+        err = thsi_envelope_unpack_body(&at->envelope, &at->unpacker, info, &at->remote->arena, body);
         if (err != THS_TOO_BIG) {
-            *type = known->info->type;
+            *type = info->type;
             return err;
         }
+        *refused = THS_TOO_BIG;
     }
-    *refused = known->info ? THS_TOO_BIG : known->err;
     at->unpacker = before;
     at->envelope.fields_left = fields_left;
     return thsi_envelope_unpack_body(&at->envelope, &at->unpacker, NULL, NULL, body);
@@ -256,12 +269,10 @@ static struct thsi_signal signal_of(const struct receiving *at)
         .fence = envelope->fence,
         .incarnation = envelope->incarnation,
         .child = envelope->child,
-        .mailbox = envelope->mailbox,
         .err = thsi_err_of_code(envelope->err),
         .reason = thsi_reason_of_code(envelope->reason),
         .certainty = thsi_certainty_of_code(envelope->certainty),
         .text = envelope->text,
-        .name = envelope->name,
     };
 }
 
@@ -341,16 +352,66 @@ static enum ths_err receive_group_tell(struct receiving *at)
     return THS_OK;
 }
 
+/* What an actor is to be spawned with. Borrows from the record. */
+struct wanted_spawn {
+    struct ths_spawn_options options;
+    struct ths_type *urgent[THS_URGENT_MAX + 1];
+};
+
+/* The options of the SPAWN at hand. *@refused says why they cannot be had here: a newer node may ask for what this
+ * one does not know. Errors: MALFORMED: close the link. */
+static enum ths_err take_options(const struct receiving *at, struct wanted_spawn *wanted, enum ths_err *refused)
+{
+    static const struct thsi_spawn_wish none = { .flags = 0 };
+    const struct thsi_spawn_wish *wish = at->envelope.wish ? at->envelope.wish : &none;
+
+    *wanted = (struct wanted_spawn){ .options = {
+        .name = at->envelope.name,
+        .mailbox = at->envelope.mailbox,
+        .link = wish->flags & THSI_SPAWN_LINK,
+        .monitor = wish->flags & THSI_SPAWN_WATCH,
+        .trap_exits = wish->flags & THSI_SPAWN_TRAPS,
+        .own_thread = wish->flags & THSI_SPAWN_OWN_THREAD,
+        .held = wish->flags & THSI_SPAWN_HELD,
+        .idle_ms = wish->idle_ms,
+        .when_full = (enum ths_when_full)wish->when_full,
+        .key = wish->key,
+        .mailbox_bytes = wish->mailbox_bytes,
+        .memory_max = wish->memory_max < SIZE_MAX ? (size_t)wish->memory_max : SIZE_MAX,
+    } };
+    if (wish->flags & ~(uint32_t)THSI_SPAWN_FLAGS || wish->when_full > THS_LATEST_BY_KEY)
+        *refused = THS_UNSUPPORTED;
+    for (uint32_t i = 0; i < wish->urgent_count; i++) {
+        enum ths_err err;
+        const struct thsi_type_info *info = known_type(at, wish->urgent[i], &err);
+
+        if (!info && err == THS_MALFORMED)
+            return THS_MALFORMED;
+        if (info)
+            wanted->urgent[i] = info->type;
+        else
+            *refused = err;
+    }
+    if (wish->urgent_count > 0)
+        wanted->options.urgent = wanted->urgent;
+    return THS_OK;
+}
+
 /* A request (ask, lookup, spawn) whose body cannot be read is answered as the actor would; a reply whose body cannot be
  * read arrives as a refusal. */
 static enum ths_err receive_signal(struct receiving *at)
 {
     struct thsi_runtime *runtime = at->remote->runtime;
     struct thsi_signal signal = signal_of(at);
+    struct wanted_spawn wanted;
     enum ths_err refused, err;
     void *body;
 
     err = take_body(at, &signal.type, &body, &refused);
+    if (err == THS_OK && signal.kind == THSI_SPAWN) {
+        err = take_options(at, &wanted, &refused);
+        signal.options = &wanted.options;
+    }
     if (err != THS_OK)
         return err;
     signal.body = body;

@@ -145,11 +145,9 @@ static void fill(struct ths_env *env, uint64_t uid, const struct thsi_signal *si
         .fence = signal->fence,
         .incarnation = signal->incarnation,
         .child = signal->child,
-        .mailbox = signal->mailbox,
         .err = (uint32_t)signal->err,
         .reason = (uint32_t)signal->reason,
         .certainty = (uint32_t)signal->certainty,
-        .name = signal->name,
         .type_number = info ? info->id : 0,
         .type = info,
         .body = signal->body,
@@ -186,6 +184,52 @@ static struct thsi_credit *credit_for(struct thsi_peer *peer, const struct thsi_
     return counts ? thsi_credits_find(peer->credits, envelope->to) : NULL;
 }
 
+static bool is_utf8(const char *text)
+{
+    return !text || thsi_utf8_valid(text, strlen(text));
+}
+
+/* What a SPAWN asks for, into @wish. Errors: UNSUPPORTED, MALFORMED, INVALID, NOMEM. */
+static enum ths_err fill_spawn(const struct ths_spawn_options *options, struct thsi_envelope *envelope,
+                               struct thsi_spawn_wish *wish)
+{
+    *wish = (struct thsi_spawn_wish){
+        .flags = (options->trap_exits ? THSI_SPAWN_TRAPS : 0u) | (options->own_thread ? THSI_SPAWN_OWN_THREAD : 0u) |
+                 (options->held ? THSI_SPAWN_HELD : 0u) | (options->link ? THSI_SPAWN_LINK : 0u) |
+                 (options->monitor ? THSI_SPAWN_WATCH : 0u),
+        .when_full = (uint32_t)options->when_full,
+        .idle_ms = options->idle_ms,
+        .mailbox_bytes = options->mailbox_bytes,
+        .memory_max = options->memory_max,
+        .key = options->key,
+    };
+    envelope->name = options->name;
+    envelope->mailbox = options->mailbox;
+    envelope->wish = wish;
+    if (options->key_of)
+        return THS_UNSUPPORTED;
+    if (!is_utf8(options->name) || !is_utf8(options->key))
+        return THS_MALFORMED; /* it would end the link */
+    for (struct ths_type *const *types = options->urgent; types && *types; types++) {
+        const struct thsi_type_info *info = thsi_type_intern(*types);
+
+        if (!info || wish->urgent_count == THS_URGENT_MAX)
+            return info ? THS_INVALID : THS_NOMEM;
+        wish->urgent[wish->urgent_count++] = info->id;
+    }
+    return THS_OK;
+}
+
+/* See that all types that the record speaks of are announced before it. */
+static enum ths_err use_types(struct thsi_remote *remote, struct thsi_peer *peer, const struct thsi_envelope *envelope)
+{
+    enum ths_err err = envelope->type ? use_type(remote, peer, envelope->type) : THS_OK;
+
+    for (uint32_t i = 0; err == THS_OK && envelope->wish && i < envelope->wish->urgent_count; i++)
+        err = use_type(remote, peer, thsi_type_by_id(envelope->wish->urgent[i]));
+    return err;
+}
+
 /* Put the record, or the @bulk message that it was packed as, for the locked @peer, and unlock it. Takes @bulk on OK. */
 static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, const struct thsi_envelope *envelope,
                         struct thsi_bulk_item *bulk)
@@ -193,7 +237,7 @@ static enum ths_err put(struct thsi_remote *remote, struct thsi_peer *peer, cons
     bool parks = peer->state == THSI_PEER_UNKNOWN;
     size_t waiting = parks ? thsi_outbox_bytes(&peer->outbox) : 0;
     struct thsi_credit *credit = peer->credits && peer->credits->count > 0 ? credit_for(peer, envelope) : NULL;
-    enum ths_err err = envelope->type ? use_type(remote, peer, envelope->type) : THS_OK;
+    enum ths_err err = use_types(remote, peer, envelope);
 
     if (err == THS_OK && credit && credit->left == 0)
         err = THS_FULL; /* as the mailbox there would say */
@@ -250,15 +294,16 @@ static enum ths_err send_bulk(struct thsi_remote *remote, uint64_t uid, const st
     return err;
 }
 
-/* Bytes of a record beside its body: two texts, fifteen integers; and the receivers. */
+/* Bytes of a record beside its body: two texts, fifteen integers; and the receivers; and wishes. */
 #define HEAD_MAX (2 * (THSI_ENVELOPE_TEXT_MAX + 5) + 15 * 9)
 #define RECEIVER_MAX 10u
+#define WISH_MAX (THSI_ENVELOPE_TEXT_MAX + 5 + 5 * 9 + 5 + THS_URGENT_MAX * 5)
 
 /* Send a record whose body takes up to @packed bytes. */
 static inline enum ths_err send_record(struct thsi_remote *remote, uint64_t uid, const struct thsi_envelope *envelope,
                                        size_t packed)
 {
-    size_t bound = packed + HEAD_MAX + RECEIVER_MAX * (size_t)envelope->receivers_count;
+    size_t bound = packed + HEAD_MAX + RECEIVER_MAX * (size_t)envelope->receivers_count + (envelope->wish ? WISH_MAX : 0);
     struct thsi_peer *peer;
     enum ths_err err;
 
@@ -272,7 +317,7 @@ static inline enum ths_err send_record(struct thsi_remote *remote, uint64_t uid,
 static enum ths_err check_text(const struct thsi_signal *signal, char room[THSI_ENVELOPE_TEXT_MAX + 1], const char **text)
 {
     *text = signal->text;
-    if (!signal->text || thsi_utf8_valid(signal->text, strlen(signal->text)))
+    if (is_utf8(signal->text))
         return THS_OK;
     if (signal->kind == THSI_LOOKUP || signal->kind == THSI_SPAWN)
         return THS_MALFORMED;
@@ -286,6 +331,7 @@ enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_sign
 {
     const struct thsi_type_info *info = NULL;
     char room[THSI_ENVELOPE_TEXT_MAX + 1];
+    struct thsi_spawn_wish wish;
     struct thsi_envelope envelope;
     size_t packed = 0;
     const char *text;
@@ -298,7 +344,9 @@ enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_sign
         return err;
     fill(remote->runtime->env, remote->runtime->uid, signal, info, &envelope);
     envelope.text = text;
-    return send_record(remote, signal->to.node, &envelope, packed);
+    if (signal->options)
+        err = fill_spawn(signal->options, &envelope, &wish);
+    return err == THS_OK ? send_record(remote, signal->to.node, &envelope, packed) : err;
 }
 
 enum ths_err thsi_remote_group_tell(struct thsi_remote *remote, uint64_t uid, ths_ref from,

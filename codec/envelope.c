@@ -98,11 +98,48 @@ static enum ths_err pack_reply(const struct thsi_envelope *envelope, uint32_t wi
     return err == THS_OK && with_text ? pack_text(envelope->text, THSI_ENVELOPE_TEXT_MAX, packer) : err;
 }
 
+/* How many elements; zeros at the end are left out. */
+static uint32_t wish_fields(const struct thsi_spawn_wish *wish)
+{
+    if (!wish)
+        return 0;
+    return wish->urgent_count ? 7 : wish->key ? 6 : wish->memory_max ? 5 : wish->mailbox_bytes ? 4 : wish->idle_ms ? 3
+           : wish->when_full ? 2 : wish->flags ? 1 : 0;
+}
+
+static enum ths_err pack_wish(const struct thsi_spawn_wish *wish, struct thsi_packer *packer)
+{
+    uint32_t fields = wish_fields(wish);
+    enum ths_err err = THS_OK;
+
+    if (fields >= 1)
+        thsi_pack_u64(packer, wish->flags);
+    if (fields >= 2)
+        thsi_pack_u64(packer, wish->when_full);
+    if (fields >= 3)
+        thsi_pack_u64(packer, wish->idle_ms);
+    if (fields >= 4)
+        thsi_pack_u64(packer, wish->mailbox_bytes);
+    if (fields >= 5)
+        thsi_pack_u64(packer, wish->memory_max);
+    if (fields >= 6 && wish->key)
+        err = pack_text(wish->key, THSI_ENVELOPE_TEXT_MAX, packer);
+    else if (fields >= 6)
+        thsi_pack_nil(packer);
+    if (fields >= 7)
+        thsi_pack_array(packer, wish->urgent_count);
+    for (uint32_t i = 0; fields >= 7 && i < wish->urgent_count; i++)
+        thsi_pack_u64(packer, wish->urgent[i]);
+    return err;
+}
+
 static enum ths_err pack_spawn(const struct thsi_envelope *envelope, uint32_t with_body, struct thsi_packer *packer)
 {
     enum ths_err err;
 
-    begin_pair(envelope, 14 + with_body, packer);
+    if (envelope->wish && envelope->wish->urgent_count > THS_URGENT_MAX)
+        return THS_TOO_BIG;
+    begin_pair(envelope, 14 + with_body + wish_fields(envelope->wish), packer);
     thsi_pack_u64(packer, envelope->id);
     pack_remaining(envelope->remaining_ms, packer);
     err = pack_text(envelope->text, THSI_ENVELOPE_TEXT_MAX, packer);
@@ -114,7 +151,9 @@ static enum ths_err pack_spawn(const struct thsi_envelope *envelope, uint32_t wi
     thsi_pack_u64(packer, envelope->child);
     thsi_pack_u64(packer, envelope->incarnation);
     thsi_pack_u64(packer, envelope->fence);
-    return err == THS_OK ? pack_body(envelope, packer) : err;
+    if (err == THS_OK)
+        err = pack_body(envelope, packer);
+    return err == THS_OK ? pack_wish(envelope->wish, packer) : err;
 }
 
 /* A request that was passed on says behind its body where its asker is. */
@@ -345,6 +384,38 @@ static void unpack_control(struct thsi_envelope *envelope, struct thsi_unpacker 
         thsi_unpack_fail(unpacker, THS_MALFORMED);
 }
 
+static void take_urgent(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker, struct thsi_spawn_wish *wish)
+{
+    uint32_t count = has_field(envelope) ? thsi_unpack_array(unpacker) : 0;
+
+    if (count > THS_URGENT_MAX)
+        thsi_unpack_fail(unpacker, THS_MALFORMED);
+    for (uint32_t i = 0; i < count && unpacker->err == THS_OK; i++)
+        wish->urgent[wish->urgent_count++] = thsi_unpack_u32(unpacker);
+}
+
+/* What is behind the body of a SPAWN, if anything is. */
+static void take_wish(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    struct thsi_spawn_wish *wish;
+
+    if (envelope->fields_left == 0)
+        return;
+    wish = thsi_arena_allot(envelope->texts, sizeof *wish, _Alignof(struct thsi_spawn_wish));
+    if (!wish) {
+        thsi_unpack_fail(unpacker, THS_TOO_BIG);
+        return;
+    }
+    *wish = (struct thsi_spawn_wish){ .flags = take_u32(envelope, unpacker) };
+    wish->when_full = take_u32(envelope, unpacker);
+    wish->idle_ms = take_u32(envelope, unpacker);
+    wish->mailbox_bytes = take_u64(envelope, unpacker);
+    wish->memory_max = take_u64(envelope, unpacker);
+    wish->key = take_text(envelope, unpacker, THSI_ENVELOPE_TEXT_MAX, envelope->texts);
+    take_urgent(envelope, unpacker, wish);
+    envelope->wish = wish;
+}
+
 static void unpack_spawn(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker, struct thsi_arena *arena)
 {
     take_pair(envelope, unpacker);
@@ -357,6 +428,8 @@ static void unpack_spawn(struct thsi_envelope *envelope, struct thsi_unpacker *u
     envelope->incarnation = take_u32(envelope, unpacker);
     envelope->fence = take_u64(envelope, unpacker);
     envelope->type_number = take_u32(envelope, unpacker);
+    if (envelope->type_number == 0)
+        take_wish(envelope, unpacker);
 }
 
 /* Check the list of receivers whole, so that walking it later cannot fail. */
@@ -491,6 +564,7 @@ enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_un
                                   struct thsi_arena *arena)
 {
     memset(envelope, 0, sizeof *envelope);
+    envelope->texts = arena;
     envelope->fields_left = thsi_unpack_array(unpacker);
     envelope->kind = (enum thsi_record_kind)take_u32(envelope, unpacker);
     unpack_fields(envelope, unpacker, arena);
@@ -517,6 +591,8 @@ enum ths_err thsi_envelope_unpack_body(struct thsi_envelope *envelope, struct th
     }
     if (err == THS_OK && envelope->kind == THSI_RECORD_ASK)
         envelope->asker_node = take_u64(envelope, unpacker);
+    if (err == THS_OK && envelope->kind == THSI_RECORD_SPAWN && envelope->fields_left > 0)
+        take_wish(envelope, unpacker);
     if (err == THS_OK)
         err = skip_rest(envelope, unpacker);
     if (err != THS_OK)

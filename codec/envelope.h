@@ -15,6 +15,7 @@
 #include "codec/schema.h"
 #include "codec/unpack.h"
 #include "node/base/message_table.h"
+#include "thiasos/mailbox.h"
 
 /* Kinds 1 to 21 are those of enum thsi_signal_kind; the numbers are repeated here because codec/ does not see node/. */
 enum thsi_record_kind {
@@ -72,8 +73,28 @@ struct thsi_actor_id {
     uint32_t slot, generation;
 };
 
+/* Bits of the flags of a SPAWN. */
+enum {
+    THSI_SPAWN_TRAPS = 1,
+    THSI_SPAWN_OWN_THREAD = 2,
+    THSI_SPAWN_HELD = 4,
+    THSI_SPAWN_LINK = 8,
+    THSI_SPAWN_WATCH = 16,
+    THSI_SPAWN_FLAGS = 31 /* all that are known */
+};
+
+/* What a SPAWN asks for beyond the defaults. Behind the body. */
+struct thsi_spawn_wish {
+    uint32_t flags;
+    uint32_t when_full, idle_ms; /* as the numbers came: the reader judges unknown ones */
+    uint64_t mailbox_bytes, memory_max;
+    const char *key;             /* NULL: none */
+    uint32_t urgent_count;
+    uint32_t urgent[THS_URGENT_MAX]; /* type numbers */
+};
+
 /* One record. Which fields a kind uses: protocol/records.md. For packing, all pointers are borrowed; after unpacking they point
- * into the frame or, the texts, into the arena. */
+ * into the frame or, the texts and wishes, into the arena. */
 struct thsi_envelope {
     enum thsi_record_kind kind;
     uint64_t number;               /* of a control record in its direction, from 1 */
@@ -88,6 +109,8 @@ struct thsi_envelope {
     uint32_t err, reason, certainty; /* as the numbers came: the reader judges unknown ones */
     const char *text;              /* reason, of an error, name looked for, behaviour, name of a type; NULL: "" */
     const char *name;              /* SPAWN: name to register, NULL: none */
+    const struct thsi_spawn_wish *wish; /* SPAWN; NULL: nothing. Unpacked with the body, into the arena of the texts */
+    struct thsi_arena *texts;      /* unpacking: that arena */
     uint32_t type_number;          /* of the body; 0: there is none. TYPE, TYPE_REFUSED: the number spoken of */
     const struct thsi_type_info *type; /* packing: of the body */
     const void *body;              /* packing */
@@ -132,7 +155,7 @@ enum ths_err thsi_envelope_pack(const struct thsi_envelope *envelope, struct ths
 THS_MUST_CHECK
 enum ths_err thsi_envelope_pack_again(const struct thsi_envelope *envelope, uint32_t again, struct thsi_packer *packer);
 
-/* Read a record up to its body. Texts go to @arena, NUL-terminated.
+/* Read a record up to its body. Texts go to @arena, NUL-terminated, which must last until the body was read.
  * Errors: MALFORMED (also an unknown kind), TOO_BIG (the arena is full). Thread: any. */
 THS_MUST_CHECK
 enum ths_err thsi_envelope_unpack(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
@@ -145,7 +168,8 @@ static inline bool thsi_envelope_is_passed_on(const struct thsi_envelope *envelo
 }
 
 /* Read the body of the record just unpacked, whose type_number is not 0, into @arena, as @type says, and what an ASK
- * has behind it, and skip what a newer peer appended. Lends *@body until the arena is reset. With @type NULL the body is skipped.
+ * or a SPAWN has behind it, and skip what a newer peer appended. Lends *@body until the arena is reset. With @type
+ * NULL the body is skipped.
  * Errors: MALFORMED, TOO_BIG; *@body is then NULL. */
 THS_MUST_CHECK
 enum ths_err thsi_envelope_unpack_body(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,

@@ -6,6 +6,7 @@
 #include "node/node.h"
 #include "node/requests.h"
 #include "node/send.h"
+#include "node/spawn_at.h"
 #include "node/start.h"
 #include "node/supervisor_actor.h"
 #include "node/timers.h"
@@ -115,8 +116,12 @@ void thsi_down(struct ths_ctx *ctx, ths_ref who, uint64_t id, enum ths_reason re
     const struct ths_down down = { .who = who, .monitor = id, .reason = (uint8_t)reason,
                                    .certainty = (uint8_t)certainty, .text = text };
 
+    if (id & THSI_SPAWN_MONITOR)
+        thsi_spawn_at_down(ctx, who, id);
     if (!actor->rare || !thsi_relation_remove(ctx, &actor->rare->monitors, who, id))
         return; /* demonitored in the meantime */
+    if (who.generation == 0)
+        return; /* there was none: the answer to its spawn said so */
     if (id == THSI_SUPERVISOR_MONITOR)
         thsi_actor_end(ctx, reason == THS_REASON_NODE_LOST ? THS_REASON_NODE_LOST : THS_REASON_SHUTDOWN,
                        "the supervisor has ended", true);

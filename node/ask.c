@@ -7,6 +7,7 @@
 #include "node/gather.h"
 #include "node/node.h"
 #include "node/send.h"
+#include "node/spawn_at.h"
 #include "node/timers.h"
 #include "thiasos/ask.h"
 
@@ -200,8 +201,11 @@ void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const
 {
     struct thsi_ask_entry *entry = find_own(ctx, id);
 
-    if (entry)
-        end_ask(ctx, entry, err, info, body);
+    if (!entry)
+        return;
+    if (entry->target.generation == 0) /* a node was asked */
+        thsi_spawn_at_answered(ctx, id, err, info, body);
+    end_ask(ctx, entry, err, info, body);
 }
 
 /* Its deadline has come. Whom it waits for may wait for its asker. */

@@ -1,14 +1,13 @@
-/* Asks to nodes, not to actors: who has this name, start this behaviour. A ref without a slot stands for the node. */
+/* A ref without a slot stands for the node. */
+
+#include "node/ask_node.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "node/node.h"
 #include "node/send.h"
-#include "node/start.h"
 
-/* The uid behind @node ("" or this node's name: this node). */
-static enum ths_err resolve(struct ths_ctx *ctx, const char *node, uint64_t *uid)
+enum ths_err thsi_ask_node_resolve(struct ths_ctx *ctx, const char *node, uint64_t *uid)
 {
     enum ths_err err = THS_NOT_FOUND;
     struct thsi_router *router;
@@ -28,7 +27,7 @@ static void ask_node(struct ths_ctx *ctx, const char *node, struct thsi_signal *
                      const struct ths_reply_to *reply_to, unsigned timeout_ms)
 {
     uint64_t uid;
-    enum ths_err err = ctx->actor ? resolve(ctx, node, &uid) : THS_INVALID;
+    enum ths_err err = ctx->actor ? thsi_ask_node_resolve(ctx, node, &uid) : THS_INVALID;
 
     if (err == THS_OK) {
         signal->to = (ths_ref){ uid, 0, 0 };
@@ -49,15 +48,6 @@ void thsp_lookup(struct ths_ctx *ctx, const char *name, const struct ths_reply_t
         len = 0; /* no name is that long: not found */
     (void)snprintf(local, sizeof local, "%.*s", len, name);
     ask_node(ctx, at ? at + 1 : NULL, &signal, reply_to, timeout_ms);
-}
-
-void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *behaviour, struct ths_message start,
-                  const struct ths_reply_to *reply_to, unsigned timeout_ms)
-{
-    struct thsi_signal signal = { .kind = THSI_SPAWN, .text = behaviour, .type = start.type, .body = start.body,
-                                  .incarnation = THSI_SPAWN_AWAIT };
-
-    ask_node(ctx, node, &signal, reply_to, timeout_ms);
 }
 
 void thsi_answer_lookup(struct ths_ctx *ctx, const struct thsi_signal *signal)

@@ -1,6 +1,7 @@
 #include "node/holds.h"
 
-#include "node/node.h"
+#include "node/life.h"
+#include "node/send.h"
 #include "thiasos/stop.h"
 
 struct thsi_hold {
@@ -110,10 +111,27 @@ void thsi_holds_restore(struct thsi_holds *holds, ths_ref ref)
     (void)pthread_mutex_unlock(&holds->lock);
 }
 
+/* ---- Given back --------------------------------------------------------------------------- */
+
+static const char unheld[] = "nobody holds it";
+
+enum ths_err thsi_holds_release(struct ths_ctx *ctx, ths_ref by, ths_ref whom)
+{
+    const struct thsi_signal stop = { .kind = THSI_STOP, .from = by, .to = whom, .text = unheld,
+                                      .reason = THS_REASON_SHUTDOWN, .deadline_ns = UINT64_MAX };
+    bool last = false;
+    enum ths_err err = thsi_holds_take(&ctx->node->holds, whom, &last);
+
+    if (err == THS_OK && last)
+        err = thsi_send_signal(ctx, &stop);
+    if (last && err == THS_NOMEM)
+        thsi_holds_restore(&ctx->node->holds, whom);
+    return err;
+}
+
 /* ---- The API ---------------------------------------------------------------------------- */
 
-/* Whether @ref is an actor of this node that lives. */
-static enum ths_err check(struct ths_ctx *ctx, ths_ref ref)
+enum ths_err thsp_hold(struct ths_ctx *ctx, ths_ref ref)
 {
     enum ths_err err = THS_GONE;
 
@@ -121,27 +139,19 @@ static enum ths_err check(struct ths_ctx *ctx, ths_ref ref)
         return THS_GONE;
     if (ref.node != ctx->node->uid)
         return THS_UNSUPPORTED;
-    return thsi_actor_find(ctx->node, ref, &err) ? THS_OK : err;
+    return thsi_actor_find(ctx->node, ref, &err) ? thsi_holds_add(&ctx->node->holds, ref) : err;
 }
 
-enum ths_err thsp_hold(struct ths_ctx *ctx, ths_ref ref)
-{
-    enum ths_err err = check(ctx, ref);
-
-    return err == THS_OK ? thsi_holds_add(&ctx->node->holds, ref) : err;
-}
-
+/* One signal for actors here and elsewhere; what it comes to is in deliver_order (send.c). */
 enum ths_err thsp_release(struct ths_ctx *ctx, ths_ref ref)
 {
-    static const struct ths_stop_options unheld = { .text = "nobody holds it" };
-    enum ths_err err = check(ctx, ref);
-    bool last = false;
+    struct thsi_signal release = { .kind = THSI_STOP, .to = ref, .text = unheld, .reason = THS_REASON_SHUTDOWN,
+                                   .child = THSI_STOP_RELEASE, .deadline_ns = UINT64_MAX };
+    enum ths_err err;
 
-    if (err == THS_OK)
-        err = thsi_holds_take(&ctx->node->holds, ref, &last);
-    if (err == THS_OK && last)
-        err = thsp_stop_actor(ctx, ref, &unheld);
-    if (last && err == THS_NOMEM)
-        thsi_holds_restore(&ctx->node->holds, ref);
+    thsi_enter(ctx);
+    release.from = ctx->actor ? thsi_actor_ref(ctx->node, ctx->actor) : THS_NOBODY;
+    err = thsi_send_signal(ctx, &release);
+    thsi_leave(ctx);
     return err;
 }

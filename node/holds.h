@@ -8,7 +8,10 @@
 #include <pthread.h>
 
 #include "node/base/map.h"
+#include "thiasos/err.h"
 #include "thiasos/ref.h"
+
+struct ths_ctx;
 
 struct thsi_holds {
     pthread_mutex_t lock;
@@ -31,5 +34,9 @@ THS_MUST_CHECK enum ths_err thsi_holds_add(struct thsi_holds *holds, ths_ref ref
 THS_MUST_CHECK enum ths_err thsi_holds_take(struct thsi_holds *holds, ths_ref ref, bool *last);
 /* The last was taken in vain: it is there again. */
 void thsi_holds_restore(struct thsi_holds *holds, ths_ref ref);
+
+/* A hold of an actor of this node is given back in the name of @by: with the last one it is asked to stop. Errors: INVALID, and
+ * those of a stop. Thread: @ctx's, entered. */
+enum ths_err thsi_holds_release(struct ths_ctx *ctx, ths_ref by, ths_ref whom);
 
 #endif /* THSI_NODE_HOLDS_H */

@@ -372,37 +372,45 @@ struct thsi_message *thsi_inbox_take_acting(struct thsi_inbox *inbox, thsi_inbox
 
 /* ---- Begin and end ------------------------------------------------------------------------ */
 
-static enum ths_err init_urgent(struct thsi_inbox *inbox, struct ths_type *const *types)
+static enum ths_err complain(const char **why, enum ths_err err, const char *text)
 {
-    for (; types && *types; types++) {
-        if (inbox->urgent_count == THS_URGENT_MAX)
-            return THS_INVALID;
-        inbox->urgent_types[inbox->urgent_count] = thsi_type_intern(*types);
-        if (!inbox->urgent_types[inbox->urgent_count++])
-            return THS_NOMEM;
+    *why = text;
+    return err;
+}
+
+enum ths_err thsi_inbox_options_check(const struct thsi_inbox_options *options, const char **why)
+{
+    bool keyed = options->key || options->key_of;
+    unsigned count = 0;
+
+    if ((unsigned)options->when_full > THS_LATEST_BY_KEY)
+        return complain(why, THS_INVALID, "when_full is none of enum ths_when_full");
+    if (options->capacity == 0)
+        return complain(why, THS_INVALID, "the mailbox has no place");
+    if (options->key && options->key_of)
+        return complain(why, THS_INVALID, "key and key_of are given: one will do");
+    if (keyed != (options->when_full == THS_LATEST_BY_KEY))
+        return complain(why, THS_INVALID, "THS_LATEST_BY_KEY, and it alone, needs key or key_of");
+    for (struct ths_type *const *types = options->urgent; types && *types; types++) {
+        if (++count > THS_URGENT_MAX)
+            return complain(why, THS_INVALID, "more urgent types than THS_URGENT_MAX");
+        if (!thsi_type_intern(*types))
+            return complain(why, THS_NOMEM, "no memory for an urgent type");
     }
     return THS_OK;
 }
 
-static bool is_valid(const struct thsi_inbox_options *options)
-{
-    bool keyed = options->key || options->key_of;
-
-    return (unsigned)options->when_full <= THS_LATEST_BY_KEY && options->capacity > 0 &&
-           !(options->key && options->key_of) && keyed == (options->when_full == THS_LATEST_BY_KEY);
-}
-
 enum ths_err thsi_inbox_init(struct thsi_inbox *inbox, struct ths_env *env, const struct thsi_inbox_options *options)
 {
-    enum ths_err err;
+    const char *why;
+    enum ths_err err = thsi_inbox_options_check(options, &why);
 
-    if (!is_valid(options))
-        return THS_INVALID;
-    *inbox = (struct thsi_inbox){ .env = env, .when_full = options->when_full, .capacity = options->capacity,
-                                  .bytes_max = options->bytes_max, .key_of = options->key_of };
-    err = init_urgent(inbox, options->urgent);
     if (err != THS_OK)
         return err;
+    *inbox = (struct thsi_inbox){ .env = env, .when_full = options->when_full, .capacity = options->capacity,
+                                  .bytes_max = options->bytes_max, .key_of = options->key_of };
+    for (struct ths_type *const *types = options->urgent; types && *types; types++)
+        inbox->urgent_types[inbox->urgent_count++] = thsi_type_intern(*types);
     if (options->key) {
         size_t size = strlen(options->key) + 1;
 

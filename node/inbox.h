@@ -46,7 +46,10 @@ struct thsi_inbox {
     const struct thsi_type_info *urgent_types[THS_URGENT_MAX];
 };
 
-/* Errors: INVALID, NOMEM; nothing to fini then. */
+/* Errors: INVALID, NOMEM (for an urgent type); *@why then says in a line what is wrong. */
+THS_MUST_CHECK enum ths_err thsi_inbox_options_check(const struct thsi_inbox_options *options, const char **why);
+
+/* Errors: those of the check, NOMEM; nothing to fini then. */
 THS_MUST_CHECK enum ths_err thsi_inbox_init(struct thsi_inbox *inbox, struct ths_env *env,
                                             const struct thsi_inbox_options *options);
 

@@ -52,8 +52,8 @@ void thsi_life_free(struct ths_ctx *ctx, struct thsi_actor *actor);
 
 /* ---- Stopping (stop.c) ------------------------------------------------------------------- */
 
-/* Bits of the `child` of a STOP. */
-enum { THSI_STOP_FORCE = 1 };
+/* Bits of the `child` of a STOP. RELEASE: a hold is given back, and only if it was the last the actor is asked to stop. */
+enum { THSI_STOP_FORCE = 1, THSI_STOP_RELEASE = 2 };
 
 /* Whether @actor refuses new work: it drains. Called when THSI_FLAG_DRAINS was seen. Thread: any. */
 bool thsi_is_draining(const struct thsi_actor *actor, uint32_t generation);

@@ -120,7 +120,7 @@ static void tell_all(struct ths_ctx *ctx, struct thsi_relations *set, struct ths
         thsi_relations_take(set, ctx->node->uid, relation);
         signal->to = relation->other;
         signal->id = relation->id;
-        err = thsi_send_signal(ctx, signal);
+        err = signal->to.generation != 0 ? thsi_send_signal(ctx, signal) : THS_OK; /* a spawn that was not answered */
         other = is_owed(ctx, signal, err) ? thsi_actor_find(ctx->node, signal->to, &err) : NULL;
         if (other)
             thsi_post_signal(ctx, other, thsi_relation_become(relation, signal));
@@ -147,13 +147,14 @@ void thsi_relations_end(struct ths_ctx *ctx, ths_ref self, enum ths_reason reaso
     tell_all(ctx, &rare->watchers, &signal);
 }
 
-static void forget_watchers(struct ths_ctx *ctx, struct thsi_relations *set, uint64_t uid)
+/* @unanswered: only the monitors of spawns (spawn_at.h) that nothing was heard of; the answer says that the node is lost. */
+static void forget(struct ths_ctx *ctx, struct thsi_relations *set, uint64_t uid, bool unanswered)
 {
     struct thsi_relation *next;
 
     for (struct thsi_relation *at = set->first; at; at = next) {
         next = at->next;
-        if (at->other.node != uid)
+        if (at->other.node != uid || (unanswered && at->other.generation != 0))
             continue;
         thsi_relations_take(set, ctx->node->uid, at);
         thsi_relation_free(ctx->pool, at);
@@ -180,7 +181,8 @@ void thsi_relations_node_lost(struct ths_ctx *ctx, uint64_t uid, enum ths_certai
 
     if (!rare)
         return;
-    forget_watchers(ctx, &rare->watchers, uid);
+    forget(ctx, &rare->watchers, uid, false);
+    forget(ctx, &rare->monitors, uid, true);
     for (const struct thsi_relation *at = rare->links.first; at; at = at->next)
         if (at->other.node == uid)
             send_self(ctx, THSI_EXIT, at, certainty);

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "node/life.h"
+#include "node/spawn_at.h"
 
 enum ths_reason thsi_reason_of(enum ths_err err)
 {
@@ -189,6 +190,8 @@ static enum ths_err deliver_order(struct ths_ctx *ctx, struct thsi_actor *actor,
             thsi_schedule(ctx, actor);
         return THS_OK;
     }
+    if (signal->kind == THSI_STOP && signal->child & THSI_STOP_RELEASE)
+        return thsi_holds_release(ctx, signal->from, signal->to);
     if (signal->kind == THSI_STOP)
         return thsi_stop_deliver(ctx, actor, signal);
     if (signal->kind == THSI_DRAIN)
@@ -213,6 +216,8 @@ static bool is_late(struct ths_ctx *ctx, const struct thsi_signal *reply)
         return false;
     if (reply->err == THS_OK)
         thsi_count_dead_letter(ctx, THS_EXPIRED, 1);
+    else if (reply->from.generation == 0)
+        thsi_spawn_at_refused_late(ctx, reply);
     return true;
 }
 

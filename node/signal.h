@@ -7,9 +7,7 @@
 #ifndef THSI_NODE_SIGNAL_H
 #define THSI_NODE_SIGNAL_H
 
-#include "thiasos/message.h"
-#include "thiasos/reason.h"
-#include "thiasos/ref.h"
+#include "thiasos/actor.h"
 
 enum thsi_signal_kind {
     THSI_TELL = 1,       /* type, body */
@@ -24,7 +22,7 @@ enum thsi_signal_kind {
     THSI_KILL = 10,      /* inside a node child: THSI_ORDER_FOR_GOOD or 0 */
     THSI_LOOKUP = 11,    /* to.node is asked for the actor named text: id (answered by REPLY with ths_found) */
     THSI_SPAWN = 12,     /* to.node starts behaviour text: id (answered by REPLY with ths_spawned), type and body of
-                          * the start message or NULL, supervisor and child when supervised, mailbox; incarnation: bits
+                          * the start message or NULL, supervisor and child when supervised, options; incarnation: bits
                           * of start.h. With AWAIT a start that fails is answered CRASHED with its text */
     THSI_HALTED = 13,    /* child to supervisor: an incarnation ended: child, reason, text, incarnation */
     THSI_RESTART = 14,   /* supervisor to halted child: begin the next incarnation; id: answered as an awaited SPAWN */
@@ -46,12 +44,11 @@ struct thsi_signal {
     uint64_t fence;              /* of a supervised child: lease and incarnation field, 0 until leases exist */
     uint32_t incarnation;        /* HALTED; SPAWN: THSI_SPAWN_SUPERVISED when `from` supervises it, THSI_SPAWN_AWAIT */
     uint32_t child;              /* index in its supervisor: SPAWN, HALTED */
-    uint32_t mailbox;            /* SPAWN */
     enum ths_err err;            /* REPLY, REFUSED */
     enum ths_reason reason;      /* EXIT, DOWN, HALTED */
     enum ths_certainty certainty;
     const char *text;            /* reason text, name or behaviour; NULL: "" */
-    const char *name;            /* SPAWN: name to register, NULL: none */
+    const struct ths_spawn_options *options; /* SPAWN: all but start, which is type and body; NULL: defaults */
     struct ths_type *type;       /* body's type, NULL: none */
     const void *body;
 };

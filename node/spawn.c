@@ -6,6 +6,8 @@
 #include "node/life.h"
 #include "node/node.h"
 #include "node/send.h"
+#include "node/spawn_at.h"
+#include "node/spawn_options.h"
 #include "node/start.h"
 #include "thiasos/lifecycle.h"
 
@@ -26,6 +28,7 @@ struct order {
     struct thsi_inbox_options inbox; /* capacity 0: a plain mailbox will do */
     size_t memory_max;
     ths_ref linked, watched_by; /* nobody: none */
+    ths_ref tied;               /* who spawned it by a signal and supervises, watches or is linked to it; nobody: none */
     uint64_t monitor;
 };
 
@@ -133,20 +136,24 @@ static void note_foreign(struct ths_ctx *ctx, struct thsi_actor *actor, const st
 {
     struct thsi_actor *running = ctx->actor;
 
-    if (ths_ref_is_nobody(order->supervisor))
+    if (ths_ref_is_nobody(order->tied))
         return; /* not even for a moment: threads outside read the actor of the context they share without its lock */
     thsi_ctx_set_actor(ctx, actor);
-    thsi_foreign_note(ctx, order->supervisor);
+    thsi_foreign_note(ctx, order->tied);
     thsi_ctx_set_actor(ctx, running);
 }
 
-static void tell_supervisor_watched(struct ths_ctx *ctx, ths_ref child, const struct order *order)
+/* Before it can run: what it says when it ends comes after. */
+static void tell_spawner(struct ths_ctx *ctx, ths_ref self, const struct order *order)
 {
-    const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = child, .to = order->supervisor,
+    const struct thsi_signal monitor = { .kind = THSI_MONITOR, .from = self, .to = order->supervisor,
                                          .id = THSI_SUPERVISOR_MONITOR };
+    const struct thsi_signal link = { .kind = THSI_LINK, .from = self, .to = order->linked };
 
     if (!ths_ref_is_nobody(order->supervisor))
         (void)thsi_send_signal(ctx, &monitor);
+    if (!ths_ref_is_nobody(order->tied) && !ths_ref_is_nobody(order->linked))
+        (void)thsi_send_signal(ctx, &link);
 }
 
 static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_ref *out)
@@ -201,6 +208,7 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
         (void)atomic_fetch_or_explicit(&actor->flags, THSI_FLAG_ELSEWHERE, memory_order_relaxed);
     thsi_count(&ctx->stats->spawned, 1);
     *out = thsi_actor_ref(node, actor);
+    tell_spawner(ctx, *out, order);
     if (is_eager(actor)) {
         thsi_actor_set_phase(actor, THSI_PHASE_STARTING);
         thsi_schedule(ctx, actor);
@@ -208,7 +216,6 @@ static enum ths_err spawn(struct ths_ctx *ctx, const struct order *order, ths_re
         thsi_actor_set_phase(actor, THSI_PHASE_RUNNING);
         thsi_actor_idle(ctx, actor);
     }
-    tell_supervisor_watched(ctx, *out, order);
     if (atomic_load_explicit(&node->stopping, memory_order_seq_cst))
         thsi_tell_stopping(ctx, *out); /* the round that told all others may have been here before */
     return THS_OK;
@@ -261,23 +268,9 @@ static void tie(struct ths_ctx *ctx, const struct ties *ties, const struct order
         thsi_relations_put(&rare->monitors, ctx->pool, ctx->node->uid, ties->monitor, ref, order->monitor);
 }
 
-/* Whether it takes more than a plain mailbox. */
-static struct thsi_inbox_options inbox_of(const struct ths_spawn_options *options)
+static struct order order_of(struct ths_behaviour *behaviour, const struct ths_spawn_options *options)
 {
-    struct thsi_inbox_options inbox = { .when_full = options->when_full, .bytes_max = options->mailbox_bytes,
-                                        .key = options->key, .key_of = options->key_of, .urgent = options->urgent };
-
-    if (options->when_full != THS_REFUSE || inbox.bytes_max > 0 || inbox.key || inbox.key_of || inbox.urgent)
-        inbox.capacity = options->mailbox ? options->mailbox : THSI_MAILBOX_DEFAULT;
-    return inbox;
-}
-
-/* @awaiter may be NULL. */
-static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
-                                  const struct ths_spawn_options *options, const struct thsi_awaiter *awaiter,
-                                  bool waited, ths_ref *out)
-{
-    struct order order = {
+    return (struct order){
         .dispatch = thsi_dispatch_of(behaviour),
         .name = options->name,
         .mailbox = options->mailbox,
@@ -285,15 +278,23 @@ static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *beh
         .own_thread = options->own_thread,
         .idle_ms = options->idle_ms,
         .held = options->held,
-        .inbox = inbox_of(options),
+        .inbox = thsi_spawn_options_inbox(options),
         .memory_max = options->memory_max,
-        .waited = waited,
-        .start = { .kind = THSI_TELL, .from = ctx->actor ? ths_self(ctx) : THS_NOBODY,
-                   .type = options->start.type, .body = options->start.body },
+        .start = { .kind = THSI_TELL, .type = options->start.type, .body = options->start.body },
     };
+}
+
+/* @awaiter may be NULL. */
+static enum ths_err spawn_entered(struct ths_ctx *ctx, struct ths_behaviour *behaviour,
+                                  const struct ths_spawn_options *options, const struct thsi_awaiter *awaiter,
+                                  bool waited, ths_ref *out)
+{
+    struct order order = order_of(behaviour, options);
     struct ties ties = { NULL, NULL };
     enum ths_err err = relate(ctx, options, &order, &ties);
 
+    order.start.from = ctx->actor ? ths_self(ctx) : THS_NOBODY;
+    order.waited = waited;
     if (awaiter)
         order.awaiter = *awaiter;
     if (err == THS_OK)
@@ -356,43 +357,51 @@ ths_ref thsp_spawn(struct ths_ctx *ctx, struct ths_behaviour *behaviour, const s
     return ref;
 }
 
-enum ths_err thsp_register(struct ths_node *node, struct ths_behaviour *behaviour)
-{
-    struct ths_behaviour *known = NULL;
-    enum ths_err err;
-
-    if (!thsi_dispatch_of(behaviour))
-        return THS_NOMEM;
-    err = thsi_names_put(&node->behaviours, behaviour->name, THS_NOBODY, behaviour);
-    if (err == THS_NAME_TAKEN && thsi_names_get(&node->behaviours, behaviour->name, NULL, &known) && known == behaviour)
-        return THS_OK;
-    return err;
-}
-
 /* ---- For others ------------------------------------------------------------------------- */
+
+/* What the spawner far away is to the new actor. */
+static enum ths_err relate_far(const struct thsi_signal *signal, const struct ths_spawn_options *options, struct order *order)
+{
+    if (signal->incarnation & THSI_SPAWN_SUPERVISED) {
+        order->supervisor = order->tied = signal->from;
+        order->child = signal->child;
+    }
+    if (signal->incarnation & THSI_SPAWN_AWAIT)
+        order->awaiter = (struct thsi_awaiter){ .by = signal->from, .id = signal->id };
+    if (!options->link && !options->monitor)
+        return THS_OK;
+    if (signal->from.generation == 0)
+        return THS_INVALID; /* a node has no links */
+    order->tied = signal->from;
+    if (options->link)
+        order->linked = signal->from;
+    if (options->monitor) {
+        order->watched_by = signal->from;
+        order->monitor = signal->id | THSI_SPAWN_MONITOR;
+    }
+    return THS_OK;
+}
 
 void thsi_answer_spawn(struct ths_ctx *ctx, const struct thsi_signal *signal)
 {
+    static const struct ths_spawn_options defaults = { .name = NULL };
+    const struct ths_spawn_options *options = signal->options ? signal->options : &defaults;
     struct ths_spawned spawned = { THS_NOBODY };
     struct thsi_signal answer = { .kind = THSI_REPLY, .from = { ctx->node->uid, 0, 0 }, .to = signal->from,
                                   .id = signal->id, .type = &ths_spawned_type, .body = &spawned };
     struct ths_behaviour *behaviour = NULL;
-    struct order order = {
-        .name = signal->name && signal->name[0] ? signal->name : NULL,
-        .mailbox = signal->mailbox,
-        .start = { .kind = THSI_TELL, .from = signal->from, .type = signal->type, .body = signal->body },
-    };
     enum ths_err err = THS_UNKNOWN_BEHAVIOUR;
 
     if (thsi_names_get(&ctx->node->behaviours, signal->text ? signal->text : "", NULL, &behaviour)) {
-        order.dispatch = thsi_dispatch_of(behaviour);
-        if (signal->incarnation & THSI_SPAWN_SUPERVISED) {
-            order.supervisor = signal->from;
-            order.child = signal->child;
-        }
-        if (signal->incarnation & THSI_SPAWN_AWAIT)
-            order.awaiter = (struct thsi_awaiter){ .by = signal->from, .id = signal->id };
-        err = spawn(ctx, &order, &spawned.who);
+        struct order order = order_of(behaviour, options);
+
+        if (order.name && !order.name[0])
+            order.name = NULL;
+        order.start = (struct thsi_signal){ .kind = THSI_TELL, .from = signal->from, .type = signal->type,
+                                            .body = signal->body };
+        err = relate_far(signal, options, &order);
+        if (err == THS_OK)
+            err = spawn(ctx, &order, &spawned.who);
     }
     if (err != THS_OK)
         thsi_refuse(ctx, signal, err);

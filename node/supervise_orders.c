@@ -58,7 +58,8 @@ static enum ths_err post(struct ths_node *node, ths_ref supervisor, struct thsi_
 
 static bool is_plain(const struct ths_child *child)
 {
-    return !child->name && !child->behaviour && !child->where && !child->count && !child->children && !child->named;
+    return !child->name && !child->behaviour && !child->where && !child->count && !child->children && !child->named &&
+           thsi_spawn_options_are_default(&child->spawn);
 }
 
 static enum ths_err copy(struct ths_node *node, const struct ths_child *child, bool dynamic, struct thsi_wanted *wanted,

@@ -124,9 +124,8 @@ static void start_child(struct ths_ctx *ctx, struct thsi_supervision *it, const 
         .deadline_ns = thsi_now_ns(ctx->node) + THSI_START_MS * MS,
         .incarnation = THSI_SPAWN_SUPERVISED | THSI_SPAWN_AWAIT,
         .child = action->child,
-        .mailbox = spec->mailbox,
+        .options = &spec->spawn.options,
         .text = spec->behaviour,
-        .name = spec->named ? spec->name : NULL,
         .type = start->type,
         .body = start->body,
     };

@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "node/router.h"
+#include "node/spawn_options.h"
 #include "node/supervisor.h"
 #include "thiasos/ask.h"
 #include "thiasos/lifecycle.h"
@@ -50,8 +51,7 @@ struct thsi_child_spec {
     char behaviour[THS_NAME_SIZE];
     char role[THSI_ROLE_SIZE];     /* of "role=R"; "": on this node */
     struct ths_message start;      /* body in a block of its own */
-    uint32_t mailbox;
-    bool named;
+    struct thsi_kept_options spawn; /* with the name when it is to be registered */
     struct thsi_supervision *tree; /* of a child that is a supervisor: held; NULL: it is none */
 };
 

@@ -40,6 +40,14 @@ static bool is_spread(const struct ths_child *child)
     return child->where && *child->where;
 }
 
+static bool has_mailbox_alone(const struct ths_spawn_options *spawn)
+{
+    struct ths_spawn_options rest = *spawn;
+
+    rest.mailbox = 0;
+    return thsi_spawn_options_are_default(&rest);
+}
+
 /* Of one that is a supervisor itself. */
 static enum ths_err check_tree(const struct ths_child *child, struct thsi_complaint *why)
 {
@@ -52,7 +60,20 @@ static enum ths_err check_tree(const struct ths_child *child, struct thsi_compla
     if (child->options && (child->options->name || child->options->link))
         return thsi_complain(why, THS_INVALID, "child \"%s\": a supervisor below another has the name of the child, and no link",
                              child->name);
+    if (!has_mailbox_alone(&child->spawn))
+        return thsi_complain(why, THS_INVALID, "child \"%s\" has children, so of the spawn options it has mailbox alone",
+                             child->name);
     return THS_OK;
+}
+
+/* With .where it may come to run on any node. */
+static enum ths_err check_spawn(const struct ths_child *child, struct thsi_complaint *why)
+{
+    const char *text = "";
+    enum ths_err err = thsi_spawn_options_check(&child->spawn,
+                                                THSI_OPTIONS_OF_CHILD | (is_spread(child) ? THSI_OPTIONS_ELSEWHERE : 0), &text);
+
+    return err == THS_OK ? err : thsi_complain(why, err, "child \"%s\": %s", child->name, text);
 }
 
 static enum ths_err check_behaviour(const struct ths_child *child, const struct thsi_knows *knows,
@@ -66,7 +87,7 @@ static enum ths_err check_behaviour(const struct ths_child *child, const struct 
     if (!is_spread(child) && !knows->behaviour(knows->arg, child->behaviour))
         return thsi_complain(why, THS_INVALID, "child \"%s\": no behaviour \"%s\" is registered on this node",
                              child->name, child->behaviour);
-    return THS_OK;
+    return check_spawn(child, why);
 }
 
 enum ths_err thsi_child_spec_check(const struct ths_child *child, const struct thsi_knows *knows,
@@ -154,8 +175,13 @@ enum ths_err thsi_child_spec_copy(struct thsi_supervisors *supervisors, struct t
 {
     enum ths_err err;
 
-    *spec = (struct thsi_child_spec){ .mailbox = child->mailbox, .named = child->named };
+    *spec = (struct thsi_child_spec){ .tree = NULL };
     (void)snprintf(spec->name, sizeof spec->name, "%s", child->name);
+    err = thsi_spawn_options_keep(env, &child->spawn, &spec->spawn);
+    if (err != THS_OK)
+        return thsi_complain(why, err, "%s", ths_err_text(err));
+    if (child->named)
+        spec->spawn.options.name = spec->name;
     *plan = (struct thsi_child_plan){ .restart = child->restart, .count = child->count ? child->count : 1,
                                       .spread = is_spread(child), .significant = child->significant,
                                       .stop_ms = child->stop_ms ? child->stop_ms : DEFAULT_STOP_MS };
@@ -180,6 +206,7 @@ enum ths_err thsi_child_spec_copy(struct thsi_supervisors *supervisors, struct t
 void thsi_child_spec_fini(struct thsi_supervisors *supervisors, struct ths_env *env, struct thsi_child_spec *spec)
 {
     thsi_child_free_start(env, &spec->start);
+    thsi_spawn_options_drop(env, &spec->spawn);
     if (spec->tree)
         thsi_supervision_drop(supervisors, env, spec->tree);
     spec->tree = NULL;

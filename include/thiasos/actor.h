@@ -141,8 +141,9 @@ struct ths_reply_to {
 #define THSP_TRY_SPAWN(where, out, behaviour, ...)                                                  \
     thsp_try_spawn(THSP_WHERE(where), &behaviour##_behaviour, &(struct ths_spawn_options){ __VA_ARGS__ }, out)
 
-/* ths_register(node, greeter): let supervisors (supervisor.h) and ths_spawn_at, of this node and of others, start greeter on this
- * node by its name. Registering twice is registering once. Errors: NAME_TAKEN (by another behaviour), NOMEM. Thread: any. */
+/* ths_register(node, greeter): let supervisors (supervisor.h) and ths_spawn_at (start.h), of this node and of others, start
+ * greeter on this node by its name. Registering twice is registering once. Errors: NAME_TAKEN (by another behaviour), NOMEM.
+ * Thread: any. */
 #define ths_register(node, behaviour) thsp_register(node, &behaviour##_behaviour)
 
 /* ---- Messages --------------------------------------------------------------------------- */
@@ -242,16 +243,12 @@ THS_API void ths_demonitor(struct ths_ctx *ctx, ths_monitor_id monitor);
  * THS_ON_REPLY(client, client_found, ths_found); or NOT_FOUND, TIMEOUT, ... */
 #define ths_lookup(ctx, name, reply_to, timeout_ms) thsp_lookup(ctx, name, &(reply_to), timeout_ms)
 
-/* Start the behaviour that is registered as @behaviour on the node named @node (or "" for this one); the answer is a ths_spawned,
- * once it has started; or why not, see start.h. It has none of the options of ths_spawn but the start message: what it wants
- * to be it says itself in its ths_started: ths_trap_exits, ths_receive_timeout, ths_memory_limit. */
-THS_API void ths_spawn_at(struct ths_ctx *ctx, const char *node, const char *behaviour,
-                          struct ths_message start, const struct ths_reply_to *reply_to, unsigned timeout_ms);
-
 /* ---- What the macros call --------------------------------------------------------------- */
 
+/* What an actor is spawned with, by ths_spawn and its kin, as the child of a supervisor (.spawn of struct ths_child) and on
+ * another node (ths_spawn_at): the same options with the same meaning. Those of a child hold for all its incarnations. */
 struct ths_spawn_options {
-    const char *name;          /* copied; NULL: none */
+    const char *name;          /* copied; NULL: none. Not of a child, which has its own, nor .start, .link and .monitor */
     struct ths_message start;  /* copied; the first message after ths_started */
     uint32_t mailbox;          /* data messages it may hold; 0: 1,024 */
     bool link;                 /* with the spawner; only from a handler */
@@ -262,8 +259,8 @@ struct ths_spawn_options {
     bool held;                 /* once, by the spawner: see ths_release */
     enum ths_when_full when_full; /* these five: mailbox.h */
     const char *key;           /* with THS_LATEST_BY_KEY: the field that is the key; copied */
-    ths_key_of *key_of;        /* or the function that finds it */
-    struct ths_type *const *urgent; /* THS_URGENT(...); borrowed */
+    ths_key_of *key_of;        /* or the function that finds it; on this node only: elsewhere UNSUPPORTED */
+    struct ths_type *const *urgent; /* THS_URGENT(...); the list is copied */
     uint64_t mailbox_bytes;    /* of data messages that wait, as blocks of memory; 0: no bound */
     size_t memory_max;         /* bytes that it may have by ths_alloc (memory.h); 0: no limit */
     char thsp_end;

@@ -9,8 +9,7 @@
  *     ths_spawn(node, plant, .urgent = THS_URGENT(alarm, shut_valve), .mailbox_bytes = 1 << 20);
  *
  * The options concern tells and requests, from whatever node. Control signals, replies and timers are neither dropped, nor
- * counted, nor moved. They are options of ths_spawn and its kin on this node; the children of a supervisor and what
- * ths_spawn_at starts have plain mailboxes (a child's may have another size: .mailbox of struct ths_child). */
+ * counted, nor moved. Like all options they are also those of children (.spawn of struct ths_child) and of ths_spawn_at. */
 
 #ifndef THIASOS_MAILBOX_H
 #define THIASOS_MAILBOX_H

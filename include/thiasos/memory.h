@@ -1,10 +1,9 @@
 /* Memory of actors: what a handler allocates here is charged to the running actor and is never lost.
  *
  * All of it is released when the incarnation ends, after ths_finally, whatever ends it. An actor may be given a limit:
- * .memory_max when it is spawned, or ths_memory_limit, for children of a supervisor and actors on other nodes in their
- * ths_started. An allocation that would exceed it yields NULL, and the actor ends after its handler with the reason QUOTA, which
- * counts as a crash: the requests it holds are answered CRASHED, its supervisor restarts it as it would then, and it is recorded
- * and may be quarantined as in crash.h.
+ * .memory_max when it is spawned, or ths_memory_limit at any time. An allocation that would exceed it yields
+ * NULL, and the actor ends after its handler with the reason QUOTA, which counts as a crash: the requests it holds are answered
+ * CRASHED, its supervisor restarts it as it would then, and it is recorded and may be quarantined as in crash.h.
  *
  * Charged are the bytes asked for; the state, messages and what the runtime keeps for the actor are not. A block belongs to the
  * actor that allocated it: no other may free it, and it is not to be passed on in a message.

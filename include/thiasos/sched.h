@@ -10,9 +10,9 @@
  * for libraries that must be called from one thread. There are at most blocking_max of them; the next spawn is refused as
  * TOO_MANY. For both kinds the turn, the order of messages and every other promise are the same.
  *
- * A blocking behaviour is one wherever it is started: by ths_spawn, by ths_spawn_at, as the child of a supervisor. own_thread
- * is an option of a spawn on this node, and none of a child. What decides is the behaviour of the spawn: ths_become changes
- * nothing about the thread, and a state of become.h (THS_STATE) is no blocking behaviour.
+ * A blocking behaviour is one wherever it is started: by ths_spawn, by ths_spawn_at, as the child of a supervisor; own_thread is
+ * an option of each of these. A child has the same thread in all its incarnations in place. What decides is the behaviour of the
+ * spawn: ths_become changes nothing about the thread, and a state of become.h (THS_STATE) is no blocking behaviour.
  *
  * Any other handler should return within the node's slice (ths_node_options.slice_ms). One that does not is found by a
  * watchdog: it is counted and named in the log with its message, and another thread goes on with all that waited behind it, its

@@ -14,7 +14,7 @@
  * is a supervisor itself, anew), and who waits for the end of what is restarted in place has TIMEOUT. To have a child stay away,
  * order that of its supervisor (ths_child_stop_then, supervisor.h).
  *
- * All of it but holds works on actors of other nodes; a deadline is kept by the node of the actor. */
+ * All of it but ths_hold works on actors of other nodes; a deadline is kept by the node of the actor. */
 
 #ifndef THIASOS_STOP_H
 #define THIASOS_STOP_H
@@ -85,8 +85,9 @@ THS_API enum ths_err ths_receive_timeout(struct ths_ctx *ctx, uint64_t ms);
 /* An actor spawned with .held lives as long as somebody holds it: the spawner does, until it calls ths_release; ths_hold adds a
  * claim, from any thread, which a ths_release of any thread gives back. With the last one the actor is asked to stop, as
  * by ths_stop_actor. Refs are plain values and hold nothing. Errors: INVALID (not spawned with .held, or released more often
- * than held), CLOSED (ths_hold after the last release), TOO_MANY, GONE, STALE, UNSUPPORTED (an actor of another node),
- * NOMEM (it could not be asked to stop, and is held as before). */
+ * than held), CLOSED (ths_hold after the last release), TOO_MANY, GONE, STALE, UNSUPPORTED (ths_hold of an actor of another
+ * node), NOMEM (it could not be asked to stop, and is held as before). A release reaches other nodes, for those who spawned
+ * there: it then returns what is known at once, as ths_tell. */
 #ifndef __cplusplus
 #define ths_hold(where, whom) thsp_hold(THSP_WHERE(where), whom)
 #define ths_release(where, whom) thsp_release(THSP_WHERE(where), whom)

@@ -8,9 +8,12 @@
  * them in order when it is stopped; when it gives up, that is a failure which its own supervisor deals with. It is then
  * started anew with the children of its specification: same name, new ref.
  *
- * A child has what struct ths_child says, and none of the other options of ths_spawn: no thread of its own, no mailbox that
- * drops, no .trap_exits, .idle_ms, .held or .memory_max. Its ths_started may call ths_trap_exits, ths_receive_timeout,
- * ths_memory_limit and ths_quarantine_after instead. A behaviour that may block (sched.h) may so as a child, too.
+ * A child is spawned with the options of ths_spawn, given in .spawn, wherever it runs:
+ *
+ *     { .name = "board", .behaviour = "board", .spawn = { .mailbox = 64, .when_full = THS_LATEST_BY_KEY, .key = "symbol" } }
+ *
+ * They hold in every incarnation. One that ends by .idle_ms ends NORMAL; one with .held is held once, for who gives that hold
+ * back with ths_release. A behaviour that may block (sched.h) may so as a child, too.
  *
  * While it runs, children are added, restarted, stopped, removed and listed; a dynamic supervisor lives by that. */
 
@@ -55,7 +58,7 @@ struct ths_child {
     bool named;                /* register the child under its name on its node (only with count <= 1) */
     bool significant;          /* see enum ths_auto_shutdown; not with THS_PERMANENT */
     bool at_most_one;          /* never two at a time; needs leases: refused as UNSUPPORTED so far */
-    uint32_t mailbox;          /* data messages it may hold; 0: 1,024 */
+    struct ths_spawn_options spawn; /* copied; without name, start, link and monitor. Of a supervisor: .mailbox alone */
     unsigned stop_ms;          /* how long it may take to stop; 0: 5,000, for a supervisor what its children may take */
 
     /* A child that is a supervisor, with these children: instead of behaviour, start and where. See THS_CHILDREN. */

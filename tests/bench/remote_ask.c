@@ -145,7 +145,7 @@ static void next_child(struct ths_ctx *ctx, struct nurse *self)
     if (self->left == self->count)
         self->spawn_ns = self->down_ns = 0;
     self->asked_ns = bench_now_ns();
-    ths_spawn_at(ctx, "bench-server", "mayfly", (struct ths_message){ 0 }, &born, REMOTE_WAIT_MS);
+    ths_spawn_at(ctx, born, REMOTE_WAIT_MS, "bench-server", "mayfly");
 }
 
 THS_ON(nurse, ths_down)

@@ -164,7 +164,7 @@ static void looks_up(struct ths_ctx *ctx, struct puppet *self, void *name)
 static void spawns_on_b(struct ths_ctx *ctx, struct puppet *self, void *behaviour)
 {
     (void)self;
-    ths_spawn_at(ctx, "b", behaviour, THS_MSG(puppet_start, .label = "child"), &puppet_heard, LONG_MS);
+    ths_spawn_at(ctx, puppet_heard, LONG_MS, "b", behaviour, .start = THS_MSG(puppet_start, .label = "child"));
 }
 
 static void joins(struct ths_ctx *ctx, struct puppet *self, void *group)
@@ -331,6 +331,29 @@ static void registered_behaviour_is_spawned_on_another_node(void **state)
     probe_wait(2);
 }
 
+static void spawns_with_a_thread_on_b(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    ths_spawn_at(ctx, puppet_heard, LONG_MS, "b", "puppet", .name = "loner", .own_thread = true,
+                 .start = THS_MSG(puppet_start, .label = "loner"));
+}
+
+static void actor_on_another_node_may_have_a_thread_of_its_own(void **state)
+{
+    struct ths_node_stats stats;
+    ths_ref loner;
+
+    (void)state;
+    puppet_do(nodes[0], puppet_on(0, "alice"), spawns_with_a_thread_on_b, NULL);
+    probe_wait(1);
+    loner = ths_whereis(nodes[1], "loner", LONG_MS);
+    puppet_settle(nodes[1], loner);
+    ths_node_stats(nodes[1], &stats);
+    assert_int_equal(stats.blocking_threads, 1);
+    ths_node_stats(nodes[0], &stats);
+    assert_int_equal(stats.blocking_threads, 0);
+}
+
 static void group_spans_nodes_and_is_told_with_one_call(void **state)
 {
     ths_ref bob = puppet_on(1, "bob"), carl = puppet_on(2, "carl"), dora = puppet_on(2, "dora");
@@ -448,6 +471,7 @@ int main(void)
         TEST(name_on_another_node_is_found),
         TEST(network_is_looked_after_while_every_worker_is_busy),
         TEST(registered_behaviour_is_spawned_on_another_node),
+        TEST(actor_on_another_node_may_have_a_thread_of_its_own),
         TEST(group_spans_nodes_and_is_told_with_one_call),
         TEST(entries_of_a_lost_node_go_before_its_downs_and_the_member_event),
         TEST(node_that_leaves_is_told_to_all_and_its_actors_downs_come_first),

@@ -282,6 +282,53 @@ static void own_thread_ends_with_its_actor(void **state)
     }
 }
 
+static void spawns_loner(struct ths_ctx *ctx, struct puppet *self, void *arg)
+{
+    (void)self, (void)arg;
+    ths_spawn_at(ctx, puppet_heard, PROBE_LIMIT_MS, "", "loner", .own_thread = true);
+}
+
+static void see_child(void *arg, const struct ths_child_info *child)
+{
+    *(struct ths_child_info *)arg = *child;
+}
+
+static struct ths_child_info await_child(struct ths_node *node, ths_ref supervisor, uint32_t incarnation)
+{
+    struct ths_child_info info = { .state = THS_CHILD_WAITS };
+
+    while (info.state != THS_CHILD_RUNS || info.incarnation != incarnation) {
+        assert_err(ths_children(node, supervisor, see_child, &info), OK);
+        (void)sched_yield();
+    }
+    return info;
+}
+
+/* Through its restarts in place it keeps the thread; when it has ended, the thread has. */
+static void child_may_have_a_thread_of_its_own(void **state)
+{
+    const struct ths_child children[] = { { .name = "a", .behaviour = "loner", .spawn = { .own_thread = true } } };
+    struct ths_node *node = *state;
+    struct ths_child_info child;
+    pthread_t thread;
+    ths_ref supervisor;
+
+    assert_err(ths_register(node, loner), OK);
+    supervisor = ths_supervise(node, children);
+    child = await_child(node, supervisor, 1);
+    settle(node, child.who);
+    thread = on_thread;
+    for (uint32_t incarnation = 2; incarnation <= 4; incarnation++) {
+        assert_err(ths_tell(node, child.who, secret), OK);
+        assert_true(ths_ref_equal(await_child(node, supervisor, incarnation).who, child.who));
+        settle(node, child.who);
+        assert_true(pthread_equal(on_thread, thread));
+    }
+    assert_int_equal(threads(node), 1);
+    assert_err(ths_child_remove_wait(node, supervisor, PROBE_LIMIT_MS, .name = "a"), OK);
+    await_threads(node, 0);
+}
+
 static void own_thread_beyond_the_most_is_refused(void **state)
 {
     struct ths_node *node = *state;
@@ -296,6 +343,9 @@ static void own_thread_beyond_the_most_is_refused(void **state)
     assert_ends(node, b, KILLED);
     await_threads(node, 1);
     assert_err(ths_try_spawn(node, &b, loner, .own_thread = true), OK);
+    assert_err(ths_register(node, loner), OK);
+    puppet_do(node, puppet_spawn(node, "a", (struct ths_spawn_options){ 0 }), spawns_loner, NULL);
+    assert_noted("a: heard TOO_MANY\n");
 }
 
 static void spawn_that_is_refused_gives_its_thread_back(void **state)
@@ -390,6 +440,7 @@ int main(void)
         blocking_test(actor_with_a_thread_of_its_own_is_always_on_it, one_worker_setup),
         blocking_test(actor_with_a_thread_of_its_own_holds_nobody_up, one_worker_setup),
         blocking_test(own_thread_ends_with_its_actor, one_worker_setup),
+        blocking_test(child_may_have_a_thread_of_its_own, one_worker_setup),
         blocking_test(own_thread_beyond_the_most_is_refused, narrow_setup),
         blocking_test(spawn_that_is_refused_gives_its_thread_back, one_worker_setup),
         blocking_test(without_memory_for_a_thread_actors_that_may_block_run_on_the_workers, poor_setup),

@@ -55,7 +55,7 @@ static void holds_are_for_living_actors_of_this_node(void **state)
     ths_ref never = { a.node, a.slot, a.generation + 2 };
 
     assert_err(ths_hold(node, elsewhere), UNSUPPORTED);
-    assert_err(ths_release(node, elsewhere), UNSUPPORTED);
+    assert_err(ths_release(node, elsewhere), UNKNOWN_NODE);
     assert_err(ths_hold(node, never), STALE);
     assert_err(ths_hold(node, THS_NOBODY), GONE);
     ths_kill(node, a);

@@ -442,7 +442,7 @@ static void node_without_a_cluster_refuses_what_needs_one(void **state)
 static void spawns_elsewhere(struct ths_ctx *ctx, struct puppet *self, void *arg)
 {
     (void)self, (void)arg;
-    ths_spawn_at(ctx, "elsewhere", "puppet", (struct ths_message){ NULL, NULL }, &puppet_heard, PROBE_LIMIT_MS);
+    ths_spawn_at(ctx, puppet_heard, PROBE_LIMIT_MS, "elsewhere", "puppet");
 }
 
 static void spawn_on_an_unknown_node_is_not_found(void **state)

@@ -160,8 +160,8 @@ static void refs_are_never_used_again(void **state)
 static void spawns_by_name(struct ths_ctx *ctx, struct puppet *self, void *behaviour)
 {
     (void)self;
-    ths_spawn_at(ctx, "", behaviour, THS_MSG(puppet_start, .label = "made", .notes = PUPPET_NOTES_START), &puppet_heard,
-                 PROBE_LIMIT_MS);
+    ths_spawn_at(ctx, puppet_heard, PROBE_LIMIT_MS, "", behaviour,
+                 .start = THS_MSG(puppet_start, .label = "made", .notes = PUPPET_NOTES_START));
 }
 
 static void registered_behaviour_is_started_by_name(void **state)

@@ -21,6 +21,7 @@ enum { B = 0xb, C = 0xc, SENT_MAX = 256 };
 /* One signal that left, with what the tests look at. */
 struct sent {
     struct thsi_signal signal;
+    struct ths_spawn_options options;
     char behaviour[64], label[32];
     bool seen;
 };
@@ -48,6 +49,7 @@ static enum ths_err net_send(struct thsi_router *router, const struct thsi_signa
     *sent = (struct sent){ .signal = *signal };
     if (signal->kind == THSI_SPAWN) {
         (void)snprintf(sent->behaviour, sizeof sent->behaviour, "%s", signal->text);
+        sent->options = *signal->options;
         (void)snprintf(sent->label, sizeof sent->label, "%s", ((const struct puppet_start *)signal->body)->label);
     }
     (void)pthread_cond_broadcast(&net.more);
@@ -206,7 +208,8 @@ static ths_ref supervise(struct ths_node *node, unsigned count)
 {
     const struct ths_child children[] = {
         { .name = "w", .behaviour = "puppet", .restart = THS_PERMANENT, .where = "role=worker", .count = count,
-          .mailbox = 77, .start = THS_MSG(puppet_start, .label = "w", .notes = PUPPET_NOTES_START) },
+          .spawn = { .mailbox = 77, .memory_max = 4096, .when_full = THS_DROP_OLDEST },
+          .start = THS_MSG(puppet_start, .label = "w", .notes = PUPPET_NOTES_START) },
     };
     ths_ref supervisor = ths_supervise(node, children, .name = "supervisor", .restarts = 1);
 
@@ -240,7 +243,9 @@ static void remote_child_is_spawned_with_all_it_needs_and_watched(void **state)
     assert_string_equal(spawn.label, "w");
     assert_int_equal(spawn.signal.incarnation, THSI_SPAWN_SUPERVISED | THSI_SPAWN_AWAIT);
     assert_int_equal(spawn.signal.child, 0);
-    assert_int_equal(spawn.signal.mailbox, 77);
+    assert_int_equal(spawn.options.mailbox, 77);
+    assert_int_equal(spawn.options.memory_max, 4096);
+    assert_int_equal(spawn.options.when_full, THS_DROP_OLDEST);
     assert_true(ths_ref_equal(spawn.signal.from, supervisor));
     (void)become(*state, spawn, 5);
     assert_counters(*state, supervisor, 0, 0, 1);

@@ -26,6 +26,24 @@ static void *copy_body(const struct thsi_signal *signal)
     return body;
 }
 
+static void keep_options(struct fake_delivered *kept, const struct ths_spawn_options *options)
+{
+    kept->options = *options;
+    kept->signal.options = &kept->options;
+    if (options->name) {
+        (void)snprintf(kept->name, sizeof kept->name, "%s", options->name);
+        kept->options.name = kept->name;
+    }
+    if (options->key) {
+        (void)snprintf(kept->key, sizeof kept->key, "%s", options->key);
+        kept->options.key = kept->key;
+    }
+    for (unsigned i = 0; options->urgent && options->urgent[i]; i++)
+        kept->urgent[i] = options->urgent[i];
+    if (options->urgent)
+        kept->options.urgent = kept->urgent;
+}
+
 static enum ths_err deliver(struct thsi_runtime *runtime, const struct thsi_signal *signal)
 {
     struct fake_runtime *fake = (struct fake_runtime *)runtime;
@@ -40,10 +58,8 @@ static enum ths_err deliver(struct thsi_runtime *runtime, const struct thsi_sign
         (void)snprintf(kept->text, sizeof kept->text, "%s", signal->text);
         kept->signal.text = kept->text;
     }
-    if (signal->name) {
-        (void)snprintf(kept->name, sizeof kept->name, "%s", signal->name);
-        kept->signal.name = kept->name;
-    }
+    if (signal->options)
+        keep_options(kept, signal->options);
     kept->body = signal->type ? copy_body(signal) : NULL;
     kept->signal.body = kept->body;
     return fake->result;

@@ -14,7 +14,9 @@
 struct fake_delivered {
     struct thsi_signal signal;
     char text[160];
-    char name[160];
+    char name[160], key[160];
+    struct ths_type *urgent[THS_URGENT_MAX + 1];
+    struct ths_spawn_options options;
     void *body;
 };
 

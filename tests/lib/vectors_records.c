@@ -178,6 +178,10 @@ static void add(json_t *all, const char *name, struct thsi_envelope envelope, co
 static void add_signals(json_t *all, const struct vectors_greet *greet)
 {
     static const struct thsi_actor_id receivers[] = { { 3, 200 }, { 4, 1 } };
+    static const struct thsi_spawn_wish every_wish = { .flags = THSI_SPAWN_FLAGS, .when_full = THS_LATEST_BY_KEY, .idle_ms = 500,
+                                                       .mailbox_bytes = 65536, .memory_max = 1 << 20, .key = "name",
+                                                       .urgent_count = 1, .urgent = { GREET_NUMBER } };
+    static const struct thsi_spawn_wish one_wish = { .flags = THSI_SPAWN_HELD };
 
     ADD("TELL", greet, .kind = THSI_RECORD_TELL, PAIR);
     ADD("TELL of nobody", greet, .kind = THSI_RECORD_TELL, .to = { 3, 200 });
@@ -193,6 +197,10 @@ static void add_signals(json_t *all, const struct vectors_greet *greet)
         .mailbox = 100, .child = 4, .incarnation = 3);
     ADD("SPAWN without a name and a start message", NULL, .kind = THSI_RECORD_SPAWN, .from = { 1, 2 }, .id = 8,
         .remaining_ms = THSI_REMAINING_NONE, .text = "counter", .incarnation = 2);
+    ADD("SPAWN with every wish", greet, .kind = THSI_RECORD_SPAWN, .from = { 1, 2 }, .id = 8, .remaining_ms = 5000,
+        .text = "counter", .incarnation = 2, .wish = &every_wish);
+    ADD("SPAWN with a wish and without a start message", NULL, .kind = THSI_RECORD_SPAWN, .from = { 1, 2 }, .id = 8,
+        .remaining_ms = 5000, .text = "counter", .incarnation = 2, .wish = &one_wish);
     ADD("AGAIN, of the first pair", greet, .kind = THSI_RECORD_AGAIN);
     ADD("REFUSED", NULL, .kind = THSI_RECORD_REFUSED, PAIR, .err = THS_FULL, .id = 12345);
     ADD("GROUP_TELL", greet, .kind = THSI_RECORD_GROUP_TELL, .from = { 1, 2 }, .receivers = receivers, .receivers_count = 2);
@@ -215,6 +223,7 @@ static void add_controls(json_t *all)
     ADD("HALT", NULL, .kind = THSI_RECORD_HALT, .number = 10, PAIR, .child = 4);
     ADD("FINISH", NULL, .kind = THSI_RECORD_FINISH, .number = 11, PAIR, .child = 4);
     ADD("STOP", NULL, .kind = THSI_RECORD_STOP, .number = 12, PAIR, .id = 12, .text = "please", .child = 1, .remaining_ms = 1500);
+    ADD("STOP that gives a hold back", NULL, .kind = THSI_RECORD_STOP, .number = 16, PAIR, .text = "nobody holds it", .child = 2);
     ADD("DRAIN", NULL, .kind = THSI_RECORD_DRAIN, .number = 13, PAIR);
     ADD("CANCEL", NULL, .kind = THSI_RECORD_CANCEL, .number = 14, PAIR, .id = 7);
     ADD("MOVED", NULL, .kind = THSI_RECORD_MOVED, .number = 15, PAIR, .id = 7, .text = "0123456789abcdef.7.1");

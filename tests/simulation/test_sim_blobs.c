@@ -526,7 +526,7 @@ static void requests_between_nodes_carry_blobs(void **state)
 static void spawn_far_away(struct ths_ctx *ctx, struct puppet *self, void *arg)
 {
     (void)self, (void)arg;
-    ths_spawn_at(ctx, "n2", "keeper", THS_MSG(parcel, .todo = KEEP, .load = load), &puppet_heard, 1000);
+    ths_spawn_at(ctx, puppet_heard, 1000, "n2", "keeper", .start = THS_MSG(parcel, .todo = KEEP, .load = load));
 }
 
 static void start_message_of_another_node_carries_a_blob(void **state)

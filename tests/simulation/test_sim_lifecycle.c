@@ -209,7 +209,7 @@ static void thread_outside_waits_for_a_start(void **state)
 static void opens_there(struct ths_ctx *ctx, struct puppet *self, void *arg)
 {
     (void)self;
-    ths_spawn_at(ctx, "n2", "opener", THS_MSG(opener_start, .how = *(const uint32_t *)arg), &opener_heard, 1000);
+    ths_spawn_at(ctx, opener_heard, 1000, "n2", "opener", .start = THS_MSG(opener_start, .how = *(const uint32_t *)arg));
 }
 
 static void start_on_another_node_is_answered_when_it_is_over(void **state)

@@ -24,6 +24,10 @@ struct wire {
 };
 
 static const struct greet body = { .name = "world", .times = 2 };
+static const struct thsi_spawn_wish everything = { .flags = UINT32_MAX, .when_full = UINT32_MAX, .idle_ms = UINT32_MAX,
+                                                   .mailbox_bytes = UINT64_MAX, .memory_max = UINT64_MAX, .key = "symbol",
+                                                   .urgent_count = 2, .urgent = { 1, UINT32_MAX } };
+static const struct thsi_spawn_wish flags_alone = { .flags = THSI_SPAWN_TRAPS };
 static const struct thsi_actor_id receivers[] = { { 1, 1 }, { 200, 70000 }, { UINT32_MAX, UINT32_MAX } };
 
 static int set_up(void **state)
@@ -96,6 +100,23 @@ static void assert_same(const struct thsi_envelope *got, const struct thsi_envel
         assert_memory_equal(got->bytes, expected->bytes, expected->bytes_len);
 }
 
+/* What is behind the body. */
+static void assert_wish(const struct thsi_spawn_wish *got, const struct thsi_spawn_wish *expected)
+{
+    assert_true(!got == !expected);
+    if (!expected)
+        return;
+    assert_int_equal(got->flags, expected->flags);
+    assert_int_equal(got->when_full, expected->when_full);
+    assert_int_equal(got->idle_ms, expected->idle_ms);
+    assert_true(got->mailbox_bytes == expected->mailbox_bytes);
+    assert_true(got->memory_max == expected->memory_max);
+    assert_text(got->key, expected->key);
+    assert_int_equal(got->urgent_count, expected->urgent_count);
+    for (uint32_t i = 0; i < expected->urgent_count; i++)
+        assert_int_equal(got->urgent[i], expected->urgent[i]);
+}
+
 static void assert_body(struct wire *wire)
 {
     struct greet *got;
@@ -129,6 +150,9 @@ static void each_kind_comes_back_as_it_was(void **state)
         { .kind = THSI_RECORD_SPAWN, .from = from, .to = to, .id = 5, .remaining_ms = 0, .text = "counter",
           .name = "c1", .mailbox = 1000, .child = 4, .incarnation = 6, .fence = UINT64_MAX, .type_number = 3 },
         { .kind = THSI_RECORD_SPAWN, .from = from, .id = 5, .remaining_ms = THSI_REMAINING_NONE, .text = "counter" },
+        { .kind = THSI_RECORD_SPAWN, .from = from, .text = "counter", .wish = &everything },
+        { .kind = THSI_RECORD_SPAWN, .from = from, .text = "counter", .wish = &everything, .type_number = 3 },
+        { .kind = THSI_RECORD_SPAWN, .from = from, .text = "counter", .wish = &flags_alone, .type_number = 3 },
         { .kind = THSI_RECORD_REFUSED, .from = from, .to = to, .err = THS_FULL, .id = 12345 },
         { .kind = THSI_RECORD_TYPE, .type_number = 1, .text = "test.envelope.greet", .version = 1,
           .fingerprint = UINT64_MAX },
@@ -161,8 +185,38 @@ static void each_kind_comes_back_as_it_was(void **state)
         assert_same(&wire->envelope, &row);
         if (with_body)
             assert_body(wire);
+        assert_wish(wire->envelope.wish, row.wish);
         assert_int_equal(thsi_unpack_finish(&wire->unpacker), THS_OK);
     }
+}
+
+/* Zeros at the end are left out, so what asks for nothing is what it was before there were wishes. */
+static void wishes_of_a_spawn_come_back_with_each_number_of_fields(void **state)
+{
+    struct wire *wire = *state;
+    struct thsi_spawn_wish wish = { .flags = 0 };
+
+    for (unsigned fields = 14; fields <= 21; fields++) {
+        const struct thsi_envelope row = { .kind = THSI_RECORD_SPAWN, .text = "b", .wish = &wish };
+
+        wish.flags = fields == 15 ? THSI_SPAWN_HELD : wish.flags;
+        wish.when_full = fields == 16 ? THS_DROP_OLDEST : wish.when_full;
+        wish.idle_ms = fields == 17 ? 70000 : wish.idle_ms;
+        wish.mailbox_bytes = fields == 18 ? 300 : wish.mailbox_bytes;
+        wish.memory_max = fields == 19 ? 1 : wish.memory_max;
+        wish.key = fields == 20 ? "k" : wish.key;
+        wish.urgent_count = fields == 21 ? THS_URGENT_MAX : 0;
+        assert_int_equal(pack(wire, &row), THS_OK);
+        if (fields <= 15)
+            assert_int_equal(wire->packed[0], 0x90 + fields);
+        else
+            assert_int_equal(wire->packed[0] << 16 | wire->packed[1] << 8 | wire->packed[2], 0xdc0000 + fields);
+        assert_int_equal(unpack(wire), THS_OK);
+        assert_wish(wire->envelope.wish, fields == 14 ? NULL : &wish);
+        assert_int_equal(thsi_unpack_finish(&wire->unpacker), THS_OK);
+    }
+    wish.urgent_count = THS_URGENT_MAX + 1;
+    assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = THSI_RECORD_SPAWN, .text = "b", .wish = &wish }), THS_TOO_BIG);
 }
 
 static void each_control_kind_comes_back_with_each_number_of_fields(void **state)
@@ -272,6 +326,15 @@ static void records_have_these_bytes(void **state)
     ASSERT_PACKS_TO("\x9e\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00", .kind = THSI_RECORD_SPAWN,
                     .from = one, .id = 7, .remaining_ms = 100, .text = "b", .mailbox = 16, .child = 1,
                     .incarnation = 2, .fence = 3);
+    ASSERT_PACKS_TO("\xdc\x00\x15\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00\x05\x03\xcd\x01\xf4\x00\xcd"
+                    "\x10\x00\xa1k\x92\x05\x06", .kind = THSI_RECORD_SPAWN, .from = one, .id = 7, .remaining_ms = 100, .text = "b",
+                    .mailbox = 16, .child = 1, .incarnation = 2, .fence = 3,
+                    .wish = &(struct thsi_spawn_wish){ .flags = THSI_SPAWN_TRAPS | THSI_SPAWN_HELD,
+                                                       .when_full = THS_LATEST_BY_KEY, .idle_ms = 500, .memory_max = 4096,
+                                                       .key = "k", .urgent_count = 2, .urgent = { 5, 6 } });
+    ASSERT_PACKS_TO("\xdc\x00\x10\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x00\x00\x00\x00\x05\x92\xa5world\x02\x02",
+                    .kind = THSI_RECORD_SPAWN, .from = one, .id = 7, .remaining_ms = 100, .text = "b", .type_number = 5,
+                    .type = INFO, .body = &body, .wish = &(struct thsi_spawn_wish){ .flags = THSI_SPAWN_OWN_THREAD });
     ASSERT_PACKS_TO("\x97\x11\x01\x02\x03\xcc\xc8\x03\x0a", .kind = THSI_RECORD_REFUSED, .from = one, .to = two,
                     .err = THS_FULL, .id = 10);
     ASSERT_PACKS_TO("\x9e\x12\x03\x01\x02\x03\xcc\xc8\x07\x01\x00\xa3now\x01\x00\x00\xcd\x01\xf4", .kind = THSI_RECORD_STOP,
@@ -360,6 +423,15 @@ static void malformed_records_are_refused(void **state)
         ROW("\x95\x22\x01\x02\x93\x03\x04\x05\x00"),     /* half a receiver */
         ROW("\x95\x22\x01\x02\x92\x03\xa1x\x00"),        /* text for a generation */
         ROW("\x95\x22\x01\x02\xdd\xff\xff\xff\xff\x00"), /* more receivers than bytes */
+        ROW("\x9f\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00"),           /* a wish announced, not there */
+        ROW("\x9f\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00\xa1x"),      /* text for flags */
+        ROW("\xdc\x00\x14\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00\x00\x00\x00\x00\x00\xa1"
+            "\x00"), /* NUL in a key */
+        ROW("\xdc\x00\x15\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00\x00\x00\x00\x00\x00\xc0"
+            "\x05"), /* no list */
+        ROW("\xdc\x00\x15\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00\x00\x00\x00\x00\x00\xc0\xdd\xff\xff\xff\xff"),
+        ROW("\xdc\x00\x15\x0c\x01\x02\x00\x00\x07\x64\xa1" "b\xc0\x10\x01\x02\x03\x00\x00\x00\x00\x00\x00\xc0\xdc\x00\x11"
+            "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"), /* one urgent type too many */
         ROW("\x92\x23\xa2hi"),                           /* text for bytes */
         ROW("\x92\x23\xc6\xff\xff\xff\xffhi"),
         ROW("\xdd\xff\xff\xff\xff\x01"),
@@ -380,6 +452,7 @@ static void record_cut_anywhere_is_malformed(void **state)
 
     assert_int_equal(pack(wire, &(struct thsi_envelope){ .kind = THSI_RECORD_SPAWN, .from = { 1000, 7 }, .id = 70000,
                                                          .remaining_ms = 300, .text = "behaviour", .name = "name",
+                                                         .wish = &everything,
                                                          .fence = UINT64_MAX, .type_number = 1, .type = INFO,
                                                          .body = &body }), THS_OK);
     len = wire->len;
@@ -515,6 +588,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_kind_comes_back_as_it_was),
+        TEST(wishes_of_a_spawn_come_back_with_each_number_of_fields),
         TEST(each_control_kind_comes_back_with_each_number_of_fields),
         TEST(records_follow_each_other_in_one_payload),
         TEST(receivers_of_a_group_tell_come_in_order),

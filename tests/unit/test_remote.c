@@ -136,6 +136,12 @@ static struct thsi_signal tell(ths_ref from, ths_ref to, struct ths_type *type, 
                                  .body = body };
 }
 
+static bool key_of_nothing(const struct ths_message *msg, uint64_t *key)
+{
+    (void)msg, (void)key;
+    return false;
+}
+
 static enum ths_err greet_bob(ths_ref from)
 {
     const struct greet body = { .name = "bob", .times = 2 };
@@ -219,9 +225,13 @@ static void every_field_of_an_ask_arrives_and_the_deadline_as_what_is_left(void 
 static void spawn_carries_all_that_the_other_node_needs(void **state)
 {
     const struct greet start = { .name = "x", .times = 1 };
+    const struct ths_spawn_options options = { .name = "counter-1", .mailbox = 77, .trap_exits = true, .own_thread = true,
+                                               .held = true, .link = true, .monitor = true, .idle_ms = 500,
+                                               .when_full = THS_LATEST_BY_KEY, .key = "name", .mailbox_bytes = UINT64_MAX,
+                                               .urgent = THS_URGENT(greet), .memory_max = SIZE_MAX };
     const struct thsi_signal signal = { .kind = THSI_SPAWN, .from = alice, .to = { B, 0, 0 }, .id = 5,
-                                        .deadline_ns = UINT64_MAX, .text = "counter", .name = "counter-1",
-                                        .mailbox = 77, .child = 3, .incarnation = 2, .fence = 9,
+                                        .deadline_ns = UINT64_MAX, .text = "counter", .options = &options,
+                                        .child = 3, .incarnation = 2, .fence = 9,
                                         .type = &greet_type, .body = &start };
     const struct thsi_signal *got;
 
@@ -231,13 +241,106 @@ static void spawn_carries_all_that_the_other_node_needs(void **state)
     assert_int_equal(carry(&a, &b, true), THS_OK);
     got = fake_runtime_only(&b.fake);
     assert_string_equal(got->text, "counter");
-    assert_string_equal(got->name, "counter-1");
-    assert_int_equal(got->mailbox, 77);
+    assert_string_equal(got->options->name, "counter-1");
+    assert_int_equal(got->options->mailbox, 77);
+    assert_true(got->options->trap_exits && got->options->own_thread && got->options->held);
+    assert_true(got->options->link && got->options->monitor);
+    assert_int_equal(got->options->idle_ms, 500);
+    assert_int_equal(got->options->when_full, THS_LATEST_BY_KEY);
+    assert_string_equal(got->options->key, "name");
+    assert_true(got->options->mailbox_bytes == UINT64_MAX && got->options->memory_max == SIZE_MAX);
+    assert_ptr_equal(got->options->urgent[0], &greet_type);
+    assert_null(got->options->urgent[1]);
     assert_int_equal(got->child, 3);
     assert_int_equal(got->incarnation, 2);
     assert_int_equal(got->fence, 9);
     assert_true(got->deadline_ns == UINT64_MAX);
     assert_string_equal(((const struct greet *)got->body)->name, "x");
+}
+
+/* Records that no node of today sends. */
+static enum ths_err receive_spawn(const struct thsi_spawn_wish *wish)
+{
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_SPAWN, .from = { 1, 1 }, .id = 5, .text = "counter",
+                                            .remaining_ms = THSI_REMAINING_NONE, .wish = wish };
+    struct thsi_packer packer;
+    uint8_t bytes[512];
+
+    thsi_packer_init(&packer, bytes, sizeof bytes);
+    assert_int_equal(thsi_envelope_pack(&envelope, &packer), THS_OK);
+    assert_int_equal(thsi_packer_finish(&packer), THS_OK);
+    return thsi_remote_receive(b.remote, b.peer, bytes, packer.len);
+}
+
+static void assert_spawn_answered(enum ths_err err)
+{
+    const struct thsi_signal *got;
+
+    assert_int_equal(b.fake.count, 0);
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    got = fake_runtime_only(&a.fake);
+    assert_int_equal(got->kind, THSI_REPLY);
+    assert_int_equal(got->id, 5);
+    assert_int_equal(got->err, err);
+    fake_runtime_clear(&a.fake);
+}
+
+static void spawn_with_options_that_this_node_does_not_know_is_unsupported(void **state)
+{
+    (void)state;
+    connect_sides();
+    assert_int_equal(receive_spawn(&(struct thsi_spawn_wish){ .flags = THSI_SPAWN_FLAGS + 1 }), THS_OK);
+    assert_spawn_answered(THS_UNSUPPORTED);
+    assert_int_equal(receive_spawn(&(struct thsi_spawn_wish){ .flags = UINT32_MAX }), THS_OK);
+    assert_spawn_answered(THS_UNSUPPORTED);
+    assert_int_equal(receive_spawn(&(struct thsi_spawn_wish){ .when_full = THS_LATEST_BY_KEY + 1 }), THS_OK);
+    assert_spawn_answered(THS_UNSUPPORTED);
+}
+
+static void spawn_with_an_urgent_type_that_was_never_announced_is_malformed(void **state)
+{
+    (void)state;
+    connect_sides();
+    assert_int_equal(receive_spawn(&(struct thsi_spawn_wish){ .urgent_count = 1, .urgent = { 60000 } }), THS_MALFORMED);
+    assert_int_equal(receive_spawn(&(struct thsi_spawn_wish){ .urgent_count = 1, .urgent = { 0 } }), THS_MALFORMED);
+    assert_int_equal(receive_spawn(&(struct thsi_spawn_wish){ .urgent_count = 1, .urgent = { UINT32_MAX } }), THS_MALFORMED);
+    assert_int_equal(b.fake.count, 0);
+}
+
+static void spawn_with_an_urgent_type_that_is_unknown_here_is_refused(void **state)
+{
+    static const uint8_t type[] = "\x95\x20\x09\xa7unheard\x01\x02";
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, type, sizeof type - 1), THS_OK);
+    assert_int_equal(carry(&b, NULL, true), THS_OK); /* that the type is refused */
+    assert_int_equal(receive_spawn(&(struct thsi_spawn_wish){ .urgent_count = 1, .urgent = { 9 } }), THS_OK);
+    assert_spawn_answered(THS_UNKNOWN_TYPE);
+}
+
+static void spawn_that_cannot_be_packed_is_refused_at_its_sender(void **state)
+{
+    static const char long_key[THSI_ENVELOPE_TEXT_MAX + 2] = { [0 ... THSI_ENVELOPE_TEXT_MAX] = 'k' };
+    struct ths_type *many[THS_URGENT_MAX + 2] = { NULL };
+    struct thsi_signal signal = { .kind = THSI_SPAWN, .from = alice, .to = { B, 0, 0 }, .id = 5, .text = "counter" };
+
+    (void)state;
+    connect_sides();
+    for (unsigned i = 0; i <= THS_URGENT_MAX; i++)
+        many[i] = &greet_type;
+    signal.options = &(struct ths_spawn_options){ .when_full = THS_LATEST_BY_KEY, .key_of = key_of_nothing };
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_UNSUPPORTED);
+    signal.options = &(struct ths_spawn_options){ .urgent = many };
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_INVALID);
+    signal.options = &(struct ths_spawn_options){ .when_full = THS_LATEST_BY_KEY, .key = long_key };
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_TOO_BIG);
+    signal.options = &(struct ths_spawn_options){ .when_full = THS_LATEST_BY_KEY, .key = "\xff" };
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_MALFORMED);
+    signal.options = &(struct ths_spawn_options){ .name = "\xff" };
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_MALFORMED);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+    assert_int_equal(b.fake.count, 0);
 }
 
 static void down_carries_reason_certainty_and_text(void **state)
@@ -994,6 +1097,10 @@ int main(void)
         TEST(driver_is_woken_once_for_many_sends),
         TEST(every_field_of_an_ask_arrives_and_the_deadline_as_what_is_left),
         TEST(spawn_carries_all_that_the_other_node_needs),
+        TEST(spawn_with_options_that_this_node_does_not_know_is_unsupported),
+        TEST(spawn_with_an_urgent_type_that_was_never_announced_is_malformed),
+        TEST(spawn_with_an_urgent_type_that_is_unknown_here_is_refused),
+        TEST(spawn_that_cannot_be_packed_is_refused_at_its_sender),
         TEST(down_carries_reason_certainty_and_text),
         TEST(group_tell_reaches_every_receiver_with_one_record),
         TEST(sender_hears_full_while_the_mailbox_there_is),

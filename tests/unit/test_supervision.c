@@ -132,10 +132,13 @@ static void behaviour_of_other_nodes_need_not_be_known_here(void **state)
 
 static void specifications_are_copied(void **state)
 {
-    char name[] = "a", behaviour[] = "known", what[] = "words";
+    char name[] = "a", behaviour[] = "known", what[] = "words", key[] = "what";
+    struct ths_type *urgent[] = { &work_type, NULL };
+    const struct ths_spawn_options *spawn;
     struct work body = { what, 7 };
     const struct ths_child child = { .name = name, .behaviour = behaviour,
-                                     .start = { &work_type, &body }, .mailbox = 9 };
+                                     .start = { &work_type, &body },
+                                     .spawn = { .mailbox = 9, .when_full = THS_LATEST_BY_KEY, .key = key, .urgent = urgent } };
     const struct work *kept;
 
     (void)state;
@@ -143,13 +146,20 @@ static void specifications_are_copied(void **state)
     memset(name, 'x', 1);
     memset(behaviour, 'x', 5);
     memset(what, 'x', 5);
+    memset(key, 'x', 4);
+    urgent[0] = NULL;
     body.n = 0;
     kept = made->specs[0]->start.body;
     assert_string_equal(made->specs[0]->name, "a");
     assert_string_equal(made->specs[0]->behaviour, "known");
     assert_string_equal(kept->what, "words");
     assert_int_equal(kept->n, 7);
-    assert_int_equal(made->specs[0]->mailbox, 9);
+    spawn = &made->specs[0]->spawn.options;
+    assert_int_equal(spawn->mailbox, 9);
+    assert_string_equal(spawn->key, "what");
+    assert_ptr_equal(spawn->urgent[0], &work_type);
+    assert_null(spawn->urgent[1]);
+    assert_null(spawn->name);
 }
 
 static void without_memory_nothing_is_left_behind(void **state)
