@@ -111,7 +111,8 @@ static void child_failed(struct thsi_supervisor *supervisor, uint32_t index, enu
 {
     struct thsi_child_status *child = &supervisor->children[index];
     enum ths_restart restart = thsi_supervisor_plan_of(supervisor, index)->restart;
-    bool lost = reason == THS_REASON_NODE_LOST || !thsi_supervisor_place_listed(supervisor, child);
+    /* One that halts so was linked to an actor of a lost node: its own is still there, and this is a failure like any other. */
+    bool lost = (reason == THS_REASON_NODE_LOST && !waits) || !thsi_supervisor_place_listed(supervisor, child);
 
     if (lost && reason == THS_REASON_SHUTDOWN)
         reason = THS_REASON_NODE_LOST; /* its node leaves in order; the child's work is not done */

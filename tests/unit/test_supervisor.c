@@ -465,6 +465,17 @@ static void giving_up_stops_in_reverse_and_ends_crashed(void **state)
     then(down(0, THS_REASON_CRASHED), "done crashed");
 }
 
+/* Its own node is there: it was linked to an actor of another, and would end so again and again. */
+static void end_by_the_loss_of_a_linked_actors_node_is_a_failure(void **state)
+{
+    (void)state;
+    set_with((struct thsi_supervisor_config){ .restarts = 1 }, (const struct thsi_child_plan[]){ PLAN(PERMANENT, 1) }, 1);
+    start_all();
+    then(halted(0, THS_REASON_NODE_LOST), "restart 0");
+    then(halted(0, THS_REASON_NODE_LOST), "give up 0, finish 0");
+    then(down(0, THS_REASON_NODE_LOST), "done crashed");
+}
+
 static void failure_to_start_here_is_tried_again_later_and_counts(void **state)
 {
     (void)state;
@@ -1360,6 +1371,7 @@ int main(void)
         STORY(quiet_time_resets_the_delay),
         STORY(one_restart_too_many_within_the_window_stops_all),
         STORY(giving_up_stops_in_reverse_and_ends_crashed),
+        STORY(end_by_the_loss_of_a_linked_actors_node_is_a_failure),
         STORY(failure_to_start_here_is_tried_again_later_and_counts),
         STORY(start_without_an_answer_is_tried_again_and_its_late_actor_ended),
         STORY(crash_of_one_halts_all_in_reverse_and_restarts_in_order),
