@@ -34,6 +34,9 @@ void thsi_actor_undeliverable(struct ths_ctx *ctx, struct thsi_message *message,
         signal.id = thsi_message_control(message)->id;
     if (message->counted)
         thsi_count_dead_letter(ctx, err, 1);
+    if (message->kind == THSI_REPLY)
+        thsi_spawn_at_unheard(ctx, signal.to, message->type, (const char *)message + message->body_at,
+                              thsi_message_control(message)->id);
     if (message->kind != THSI_TELL) {
         if (thsi_refuse_with(ctx, message, &signal, err))
             return;
@@ -120,8 +123,6 @@ void thsi_down(struct ths_ctx *ctx, ths_ref who, uint64_t id, enum ths_reason re
         thsi_spawn_at_down(ctx, who, id);
     if (!actor->rare || !thsi_relation_remove(ctx, &actor->rare->monitors, who, id))
         return; /* demonitored in the meantime */
-    if (who.generation == 0)
-        return; /* there was none: the answer to its spawn said so */
     if (id == THSI_SUPERVISOR_MONITOR)
         thsi_actor_end(ctx, reason == THS_REASON_NODE_LOST ? THS_REASON_NODE_LOST : THS_REASON_SHUTDOWN,
                        "the supervisor has ended", true);

@@ -201,18 +201,44 @@ void thsi_ask_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const
 {
     struct thsi_ask_entry *entry = find_own(ctx, id);
 
-    if (!entry)
+    if (!entry) {
+        thsi_spawn_at_unheard(ctx, thsi_actor_ref(ctx->node, ctx->actor), info, body, id);
         return;
+    }
     if (entry->target.generation == 0) /* a node was asked */
         thsi_spawn_at_answered(ctx, id, err, info, body);
     end_ask(ctx, entry, err, info, body);
+}
+
+static void nobody_waits(struct ths_ctx *ctx, void *self, enum ths_err err, const void *reply)
+{
+    (void)ctx, (void)self, (void)err, (void)reply;
+}
+
+/* Its asker hears TIMEOUT, and no more; the ask stays open for whom it started after all. */
+static void time_out_watched(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
+{
+    ths_reply_handler *handler = entry->handler;
+
+    thsi_deadline_remove(&ctx->actor->rare->asking.first, &entry->deadline);
+    entry->deadline.ns = UINT64_MAX;
+    entry->handler = nobody_waits;
+    entry->type = NULL;
+    ctx->ask_id = entry->last_id;
+    handler(ctx, ctx->actor->state, THS_TIMEOUT, NULL);
 }
 
 /* Its deadline has come. Whom it waits for may wait for its asker. */
 static void time_out(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
 {
     char text[THSI_CYCLE_TEXT];
-    bool in_cycle = entry->gather ? thsi_gather_find_cycle(ctx, entry->gather, text)
+    bool in_cycle;
+
+    if (entry->target.generation == 0 && thsi_spawn_at_watches(ctx, entry->last_id)) {
+        time_out_watched(ctx, entry);
+        return;
+    }
+    in_cycle = entry->gather ? thsi_gather_find_cycle(ctx, entry->gather, text)
                                   : thsi_ask_find_cycle(ctx, entry->target, text);
 
     ctx->reply_text = in_cycle ? text : NULL;
@@ -279,6 +305,8 @@ void thsi_ask_call_off(struct ths_ctx *ctx, struct thsi_ask_entry *entry)
     thsi_ask_close(ctx, entry);
     if (cancel.to.generation != 0)
         (void)thsi_send_signal(ctx, &cancel);
+    else
+        thsi_spawn_at_given_up(ctx, cancel.id);
 }
 
 static void call_off(struct ths_ctx *ctx, struct thsi_ask_entry *entry)

@@ -120,7 +120,7 @@ static void tell_all(struct ths_ctx *ctx, struct thsi_relations *set, struct ths
         thsi_relations_take(set, ctx->node->uid, relation);
         signal->to = relation->other;
         signal->id = relation->id;
-        err = signal->to.generation != 0 ? thsi_send_signal(ctx, signal) : THS_OK; /* a spawn that was not answered */
+        err = thsi_send_signal(ctx, signal);
         other = is_owed(ctx, signal, err) ? thsi_actor_find(ctx->node, signal->to, &err) : NULL;
         if (other)
             thsi_post_signal(ctx, other, thsi_relation_become(relation, signal));
@@ -147,14 +147,14 @@ void thsi_relations_end(struct ths_ctx *ctx, ths_ref self, enum ths_reason reaso
     tell_all(ctx, &rare->watchers, &signal);
 }
 
-/* @unanswered: only the monitors of spawns (spawn_at.h) that nothing was heard of; the answer says that the node is lost. */
-static void forget(struct ths_ctx *ctx, struct thsi_relations *set, uint64_t uid, bool unanswered)
+/* @unknown: only monitors of spawns of which nothing is known (spawn_at.h). */
+static void forget(struct ths_ctx *ctx, struct thsi_relations *set, uint64_t uid, bool unknown)
 {
     struct thsi_relation *next;
 
     for (struct thsi_relation *at = set->first; at; at = next) {
         next = at->next;
-        if (at->other.node != uid || (unanswered && at->other.generation != 0))
+        if (at->other.node != uid || (unknown && at->other.generation != 0))
             continue;
         thsi_relations_take(set, ctx->node->uid, at);
         thsi_relation_free(ctx->pool, at);

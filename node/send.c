@@ -214,10 +214,10 @@ static bool is_late(struct ths_ctx *ctx, const struct thsi_signal *reply)
 {
     if (reply->to.node != ctx->node->uid || thsi_ask_find(&ctx->node->asks, reply->id))
         return false;
-    if (reply->err == THS_OK)
+    if (reply->err == THS_OK) {
         thsi_count_dead_letter(ctx, THS_EXPIRED, 1);
-    else if (reply->from.generation == 0)
-        thsi_spawn_at_refused_late(ctx, reply);
+        thsi_spawn_at_unheard(ctx, reply->to, reply->type ? thsi_type_intern(reply->type) : NULL, reply->body, reply->id);
+    }
     return true;
 }
 

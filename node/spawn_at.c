@@ -15,31 +15,59 @@ static struct thsi_relation *find(struct ths_ctx *ctx, uint64_t id)
     return rare ? thsi_relations_find(&rare->monitors, THS_NOBODY, id) : NULL;
 }
 
-/* Those errors say nothing about an actor: none has come to be. After the others there was one, or may still be. */
-static bool is_refusal(enum ths_err err)
+/* Not answered so far. */
+static struct thsi_relation *find_open(struct ths_ctx *ctx, uint64_t ask)
 {
-    return err != THS_OK && err != THS_CRASHED && err != THS_GONE && err != THS_TIMEOUT;
+    struct thsi_relation *relation = find(ctx, ask | THSI_SPAWN_MONITOR);
+
+    return relation && relation->other.generation == 0 ? relation : NULL;
+}
+
+static bool is_spawned(const struct thsi_type_info *info)
+{
+    return info && info == thsi_type_intern(&ths_spawned_type);
+}
+
+bool thsi_spawn_at_watches(struct ths_ctx *ctx, uint64_t id)
+{
+    return find_open(ctx, id) != NULL;
+}
+
+void thsi_spawn_at_given_up(struct ths_ctx *ctx, uint64_t id)
+{
+    struct thsi_relation *relation = find_open(ctx, id);
+
+    if (relation)
+        (void)thsi_relation_remove(ctx, &ctx->actor->rare->monitors, relation->other, relation->id);
+}
+
+/* One that failed to start has ended, and so has one that was ended before: its DOWN is on its way. */
+static bool was_there(enum ths_err err)
+{
+    return err == THS_CRASHED || err == THS_GONE;
 }
 
 void thsi_spawn_at_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,
                             const void *body)
 {
-    struct thsi_relation *relation = find(ctx, id | THSI_SPAWN_MONITOR);
+    struct thsi_relation *relation = find_open(ctx, id);
     const struct ths_spawned *spawned = body;
 
-    if (!relation || relation->other.generation != 0)
+    if (!relation)
         return;
-    if (is_refusal(err))
-        (void)thsi_relation_remove(ctx, &ctx->actor->rare->monitors, relation->other, relation->id);
-    else if (err == THS_OK && info == thsi_type_intern(&ths_spawned_type) && spawned->who.node == relation->other.node)
+    if (err == THS_OK && is_spawned(info) && spawned->who.node == relation->other.node)
         relation->other = spawned->who;
+    else if (!was_there(err))
+        thsi_spawn_at_given_up(ctx, id);
 }
 
-void thsi_spawn_at_refused_late(struct ths_ctx *ctx, const struct thsi_signal *reply)
+void thsi_spawn_at_unheard(struct ths_ctx *ctx, ths_ref asker, const struct thsi_type_info *info, const void *body, uint64_t id)
 {
-    const struct thsi_signal forget = { .kind = THSI_DOWN, .from = reply->from, .to = reply->to,
-                                        .id = reply->id | THSI_SPAWN_MONITOR, .reason = THS_REASON_NO_ACTOR };
+    struct thsi_signal forget = { .kind = THSI_DEMONITOR, .from = asker, .id = id | THSI_SPAWN_MONITOR };
 
+    if (!is_spawned(info))
+        return;
+    forget.to = ((const struct ths_spawned *)body)->who;
     (void)thsi_send_signal(ctx, &forget);
 }
 

@@ -1,21 +1,27 @@
-/* Spawn at: spawning by the name of a behaviour, on this node or another, and the spawner's side of what it asked for. */
+/* Spawn at: spawning by the name of a behaviour, on this node or another, and the spawner's side of what it asked for.
+ *
+ * A SPAWN may ask for a monitor. Its id is the ask's with a bit that no actor draws. The spawner has it in its list from the start,
+ * with the node as other, generation 0, for as long as the ask is open, past its deadline too; the answer, or a DOWN that
+ * overtakes it, tells whom it watches. An answer that finds the ask closed is of an actor whose spawner does not know it: that one
+ * is told that it is not watched. */
 
 #ifndef THSI_NODE_SPAWN_AT_H
 #define THSI_NODE_SPAWN_AT_H
 
 #include "node/node.h"
 
-/* The id of the monitor that a SPAWN asks for is the ask's with this bit, which no actor draws. Until the answer tells whom it
- * watches, the spawner has it in its list with the node as other, generation 0. */
 #define THSI_SPAWN_MONITOR (UINT64_C(1) << 63)
 
-/* The running actor's ask @id of a spawn that it watches was answered. */
+/* Whether ask @id of the running actor is a spawn that it watches, not answered so far. */
+bool thsi_spawn_at_watches(struct ths_ctx *ctx, uint64_t id);
+
+/* Ask @id of the running actor, which asked a node, was answered / is taken back. */
 void thsi_spawn_at_answered(struct ths_ctx *ctx, uint64_t id, enum ths_err err, const struct thsi_type_info *info,
                             const void *body);
+void thsi_spawn_at_given_up(struct ths_ctx *ctx, uint64_t id);
 
-/* A node refused, but the ask was over: have the monitor forgotten, if it was for a spawn that its asker wanted
- * to watch. Thread: any. */
-void thsi_spawn_at_refused_late(struct ths_ctx *ctx, const struct thsi_signal *reply);
+/* A reply to @asker, a @body of @info (NULL: none), came when its ask @id was closed. Thread: any; @ctx is entered. */
+void thsi_spawn_at_unheard(struct ths_ctx *ctx, ths_ref asker, const struct thsi_type_info *info, const void *body, uint64_t id);
 
 /* A DOWN of @who came for monitor @id of the running actor, which has the bit: know whom it watches, if nobody told before. */
 void thsi_spawn_at_down(struct ths_ctx *ctx, ths_ref who, uint64_t id);
