@@ -1,59 +1,23 @@
 /* The actors. Each operation is a message from the test's thread to some actor, which then does the thing itself; between
  * operations the simulator runs a few steps, so that much is under way at any time. */
 
-#include "tests/lib/chaos.h"
+#include "tests/lib/chaos_internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "tests/lib/tables.h"
-
-enum operation {
-    SPAWN, SEND, ASK, LINK, UNLINK, MONITOR, DEMONITOR, TRAP, STOP, SHUTDOWN, FAIL, KILL, ASK_TO_STOP, TIMER, CANCEL,
-    TAKE_BACK, DRAIN, STOP_BY_FORCE, STOP_WITH_DEADLINE, OPERATIONS
-};
-
-/* In how many of 100. */
-static const uint8_t weights[OPERATIONS] = { [SPAWN] = 6, [SEND] = 26, [ASK] = 14, [LINK] = 6, [UNLINK] = 6, [MONITOR] = 9,
-                                             [DEMONITOR] = 5, [TRAP] = 4, [STOP] = 1, [SHUTDOWN] = 1, [FAIL] = 2, [KILL] = 1,
-                                             [ASK_TO_STOP] = 1, [TIMER] = 9, [CANCEL] = 5,
-                                             [TAKE_BACK] = 2, [DRAIN] = 1, [STOP_BY_FORCE] = 1 };
 
 /* What is asked for in an ask. */
 enum wish { REPLY, REPLY_TWICE, SILENCE, FAILURE, STOPPING, REPLY_LATER, REPLY_OF_ANOTHER, WISHES };
 
-enum { SLOTS = 4, TIMERS = 4, SMALL_MAILBOX = 6, LIVING_MIN = 8, LIVING_MAX = 28, SETTLE_MS = 40000, MONITORS = 2048 };
+enum { SLOTS = 4, TIMERS = 4, GATHERS = 2 };
 
-THS_MESSAGE(chaos_begin, "chaos.begin", 1, u32(life), boolean(fails))
-THS_MESSAGE(chaos_do, "chaos.do", 1, u32(operation), u32(other), u32(number), u32(more))
 THS_MESSAGE(chaos_item, "chaos.item", 1, u32(from), u32(to), u32(number))
 THS_MESSAGE(chaos_wish, "chaos.wish", 1, u32(from), u32(to), u32(number), u32(wish))
+THS_MESSAGE(chaos_wish_of_all, "chaos.wish_of_all", 1, u32(from), u32(number), u32(wish))
 THS_MESSAGE(chaos_reply, "chaos.reply", 1, u32(number))
 THS_MESSAGE(chaos_tick, "chaos.tick", 1, u32(life), u32(incarnation), u32(number))
-THS_MESSAGE(chaos_watch, "chaos.watch", 1, u32(life), u32(supervisor))
 
-struct monitor {
-    uint32_t life, other;
-    uint64_t id;
-    bool over;
-};
-
-static struct {
-    struct history *history;
-    struct ths_sim *sim;
-    struct ths_node *nodes[8];
-    ths_ref keeper;
-    uint32_t asks, timers, causes;
-    struct monitor monitors[MONITORS];
-    uint32_t monitors_count;
-    uint16_t pairs[HISTORY_LIVES][64]; /* next number for each receiver, by its life modulo 64, of the last life there */
-    uint32_t pair_of[HISTORY_LIVES][64];
-    uint32_t linked[HISTORY_LIVES];  /* whom it linked to last */
-    uint32_t present[HISTORY_LIVES]; /* of a child's first life: the one that it has now */
-    bool gone[HISTORY_LIVES];
-    bool over; /* what the stop of the nodes brings about is not of the history */
-} chaos;
+struct chaos_world chaos;
 
 /* A life's state: more than fits into the slot, so that it comes from the pool and may be used memory. */
 struct chaos {
@@ -66,45 +30,20 @@ struct chaos {
         ths_timer_id id;
         uint32_t number;
     } timers[TIMERS];
+    uint32_t gathers[GATHERS];     /* open ask of several of each handler; 0: none */
+    ths_ask_id gather_ids[GATHERS];
+    void *block;                   /* allocated last, NULL: none */
+    uint32_t block_size;
 };
 
 struct keeper {
     char none;
 };
 
-static void note(enum history_kind kind, struct history_event event)
+/* Some do not want to stop. */
+static bool is_stubborn(uint32_t life)
 {
-    if (chaos.over)
-        return;
-    event.kind = (uint8_t)kind;
-    history_add(chaos.history, event);
-}
-
-/* NOTE(ctx, STARTED, .life = 1): with the time of the running actor's node. */
-#define NOTE(ctx, what, ...) \
-    note(HISTORY_##what, (struct history_event){ .at_ns = ths_now_ms(ctx) * 1000000, __VA_ARGS__ })
-#define NOTE_OUTSIDE(what, ...) \
-    note(HISTORY_##what, (struct history_event){ .at_ns = ths_sim_now_ms(chaos.sim) * 1000000, __VA_ARGS__ })
-
-static uint32_t new_life(void)
-{
-    struct history *history = chaos.history;
-
-    return history->lives_count < HISTORY_LIVES ? history->lives_count++ : 0;
-}
-
-static ths_ref ref_of(uint32_t life)
-{
-    return chaos.history->lives[life].ref;
-}
-
-/* The life of a ref; 0: none. Newest first. */
-static uint32_t life_of(ths_ref ref)
-{
-    for (uint32_t i = chaos.history->lives_count; i-- > 1;)
-        if (ths_ref_equal(chaos.history->lives[i].ref, ref))
-            return i;
-    return 0;
+    return life % 6 == 5;
 }
 
 /* The number of the next item of a pair. */
@@ -120,13 +59,12 @@ static uint16_t *next_number(uint32_t from, uint32_t to)
 
 /* ---- What an actor does -------------------------------------------------------------------------------------------- */
 
-static void chaos_spawn(struct ths_ctx *ctx, uint32_t by, uint32_t options_bits);
-
 static void send_items(struct ths_ctx *ctx, const struct chaos *self, uint32_t to, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint16_t *last = next_number(self->life, to);
-        enum ths_err err = ths_try_tell(ctx, ref_of(to), chaos_item, .from = self->life, .to = to, .number = (uint32_t)*last + 1);
+        enum ths_err err = ths_try_tell(ctx, chaos_ref_of(to), chaos_item, .from = self->life, .to = to,
+                                         .number = (uint32_t)*last + 1);
 
         *last = (uint16_t)(*last + (err == THS_OK));
         NOTE(ctx, SENT, .life = self->life, .other = to, .number = (uint32_t)*last + (err != THS_OK), .code = (uint8_t)err);
@@ -159,27 +97,26 @@ static void ask(struct ths_ctx *ctx, struct chaos *self, uint32_t to, uint32_t b
     self->asks[slot] = ++chaos.asks;
     NOTE(ctx, ASKED, .life = self->life, .incarnation = self->incarnation, .other = to, .number = self->asks[slot],
          .extra = timeout_ms);
-    self->ask_ids[slot] = ths_ask(ctx, ref_of(to), chaos_wish, *handlers[slot], timeout_ms, .from = self->life, .to = to,
+    self->ask_ids[slot] = ths_ask(ctx, chaos_ref_of(to), chaos_wish, *handlers[slot], timeout_ms, .from = self->life, .to = to,
             .number = self->asks[slot], .wish = bits / 512 % WISHES);
 }
 
 static void monitor(struct ths_ctx *ctx, uint32_t life, uint32_t other)
 {
-    struct monitor *entry = &chaos.monitors[chaos.monitors_count];
+    uint32_t number = chaos_new_monitor(life, other, 0);
 
-    if (chaos.monitors_count == MONITORS - 1)
+    if (!number)
         return;
-    NOTE(ctx, MONITORED, .life = life, .other = other, .number = chaos.monitors_count);
-    *entry = (struct monitor){ life, other, ths_monitor(ctx, ref_of(other)).value, false };
-    chaos.monitors_count++;
+    NOTE(ctx, MONITORED, .life = life, .other = other, .number = number);
+    chaos.monitors[number].id = ths_monitor(ctx, chaos_ref_of(other)).value;
 }
 
 static void demonitor(struct ths_ctx *ctx, const struct chaos *self, uint32_t skip)
 {
     for (uint32_t i = chaos.monitors_count; i-- > 1;) {
-        struct monitor *entry = &chaos.monitors[i];
+        struct chaos_monitor *entry = &chaos.monitors[i];
 
-        if (entry->life != self->life || entry->over || skip-- % 4 > 0)
+        if (entry->life != self->life || entry->over || entry->id == CHAOS_SOME_MONITOR || skip-- % 4 > 0)
             continue;
         entry->over = true;
         ths_demonitor(ctx, (ths_monitor_id){ entry->id });
@@ -211,6 +148,117 @@ static void cancel_timer(struct ths_ctx *ctx, struct chaos *self)
     self->timers[slot].number = 0;
 }
 
+/* Note that @life is to end, and why; the note comes before the deed. */
+static void order(struct ths_ctx *ctx, uint32_t life, enum ths_reason reason, uint32_t cause)
+{
+    NOTE(ctx, ORDERED, .life = life, .code = (uint8_t)reason, .number = cause);
+}
+
+/* ---- Several at once ---- */
+
+static void results_came(struct ths_ctx *ctx, struct chaos *self, unsigned slot, const struct ths_result *results, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct chaos_reply *reply = results[i].reply;
+
+        NOTE(ctx, RESULT, .life = self->life, .incarnation = self->incarnation, .number = self->gathers[slot], .extra = i,
+             .code = (uint8_t)results[i].err, .other = reply ? reply->number : 0);
+    }
+    NOTE(ctx, RESULTS, .life = self->life, .incarnation = self->incarnation, .number = self->gathers[slot], .extra = count);
+    self->gathers[slot] = 0;
+}
+
+THS_ON_RESULTS(chaos, results_0, chaos_reply) { results_came(ctx, self, 0, results, count); }
+THS_ON_RESULTS(chaos, results_1, chaos_reply) { results_came(ctx, self, 1, results, count); }
+
+/* The first is @other, the rest are among those that came before it. */
+static void ask_all(struct ths_ctx *ctx, struct chaos *self, uint32_t other, uint32_t bits)
+{
+    const struct ths_results_to *handlers[GATHERS] = { &results_0, &results_1 };
+    uint32_t timeout_ms = 1 + bits % 200, count = 1 + bits / 256 % HISTORY_GATHERED;
+    unsigned slot = self->gathers[0] ? 1 : 0;
+    ths_ref refs[HISTORY_GATHERED];
+
+    if (self->gathers[slot])
+        return;
+    self->gathers[slot] = ++chaos.gathers;
+    NOTE(ctx, ASKED_ALL, .life = self->life, .incarnation = self->incarnation, .number = chaos.gathers, .other = count,
+         .extra = timeout_ms);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t life = other > 2 + 3 * i ? other - 3 * i : 2 + i;
+
+        refs[i] = chaos_ref_of(life);
+        NOTE(ctx, ASKED_ONE, .life = self->life, .number = chaos.gathers, .other = life, .extra = i);
+    }
+    self->gather_ids[slot] = ths_ask_all(ctx, refs, count, chaos_wish_of_all, *handlers[slot], timeout_ms, .from = self->life,
+                                         .number = chaos.gathers, .wish = bits / 4096 % 8);
+}
+
+/* ---- Memory ---- */
+
+/* Over the limit the actor gets none, and ends. */
+static void eat(struct ths_ctx *ctx, struct chaos *self, uint32_t bits)
+{
+    uint32_t bytes = 1 + bits % 3000, limit = chaos.history->lives[self->life].limit;
+    size_t used = ths_memory_used(ctx);
+    void *block;
+
+    if (bits / 4096 % 4 == 0 && self->block) {
+        ths_free(ctx, self->block);
+        NOTE(ctx, FREED, .life = self->life, .extra = self->block_size);
+        self->block = NULL;
+        return;
+    }
+    if (limit && used + bytes > limit)
+        order(ctx, self->life, THS_REASON_QUOTA, 0);
+    block = ths_alloc(ctx, bytes);
+    NOTE(ctx, ATE, .life = self->life, .incarnation = self->incarnation, .number = (uint32_t)used, .extra = bytes,
+         .code = block != NULL);
+    if (!block)
+        return;
+    memset(block, 1, bytes);
+    self->block = block;
+    self->block_size = bytes;
+}
+
+/* ---- Holds ---- */
+
+/* Of those that are held, the newest before @other. */
+static uint32_t pick_held(uint32_t other)
+{
+    uint32_t life = other;
+
+    while (life > 2 && other - life < 40 && !chaos.history->lives[life].held)
+        life--;
+    return chaos.history->lives[life].held ? life : other;
+}
+
+static void hold(struct ths_ctx *ctx, const struct chaos *self, uint32_t other)
+{
+    enum ths_err err = ths_hold(ctx, chaos_ref_of(other));
+
+    NOTE(ctx, HELD, .life = self->life, .other = other, .code = (uint8_t)err);
+}
+
+static void release(struct ths_ctx *ctx, const struct chaos *self, uint32_t other)
+{
+    enum ths_err err = ths_release(ctx, chaos_ref_of(other));
+
+    NOTE(ctx, RELEASED, .life = self->life, .other = other, .code = (uint8_t)err, .extra = is_stubborn(other));
+}
+
+/* ---- Taken back ---- */
+
+static void take_back_all(struct ths_ctx *ctx, struct chaos *self)
+{
+    for (unsigned slot = 0; slot < GATHERS; slot++) {
+        if (!self->gathers[slot] || !ths_ask_cancel(ctx, self->gather_ids[slot]))
+            continue;
+        NOTE(ctx, GATHER_CANCELLED, .life = self->life, .number = self->gathers[slot]);
+        self->gathers[slot] = 0;
+    }
+}
+
 static void take_back(struct ths_ctx *ctx, struct chaos *self)
 {
     for (unsigned slot = 0; slot < SLOTS; slot++) {
@@ -230,24 +278,12 @@ static void answer_deferred(struct ths_ctx *ctx, struct chaos *self)
         (void)ths_reply_to(ctx, &self->deferred, chaos_reply, .number = self->deferred_number);
 }
 
-/* Some do not want to stop. */
-static bool is_stubborn(uint32_t life)
-{
-    return life % 6 == 5;
-}
-
 static void ask_to_stop(struct ths_ctx *ctx, uint32_t life, bool force, unsigned deadline_ms)
 {
     NOTE(ctx, ORDERED, .life = life, .code = THS_REASON_SHUTDOWN, .extra = is_stubborn(life) && !force);
     if (deadline_ms)
         NOTE(ctx, ORDERED, .life = life, .code = THS_REASON_KILLED);
-    (void)ths_stop_actor(ctx, ref_of(life), .force = force, .deadline_ms = deadline_ms);
-}
-
-/* Note that @life is to end, and why; the note comes before the deed. */
-static void order(struct ths_ctx *ctx, uint32_t life, enum ths_reason reason, uint32_t cause)
-{
-    NOTE(ctx, ORDERED, .life = life, .code = (uint8_t)reason, .number = cause);
+    (void)ths_stop_actor(ctx, chaos_ref_of(life), .force = force, .deadline_ms = deadline_ms);
 }
 
 static void fail(struct ths_ctx *ctx, const struct chaos *self)
@@ -269,20 +305,20 @@ THS_ON(chaos, chaos_do)
     uint32_t other = msg->other;
 
     answer_deferred(ctx, self);
-    switch ((enum operation)msg->operation) {
+    switch ((enum chaos_operation)msg->operation) {
     case SPAWN: chaos_spawn(ctx, self->life, msg->number); break;
     case SEND: send_items(ctx, self, other, 1 + (msg->number % 8 ? msg->number % 4 : 9)); break;
     case ASK: ask(ctx, self, other, msg->number); break;
     case LINK:
         chaos.linked[self->life] = other;
         NOTE(ctx, LINKED, .life = self->life, .other = other);
-        ths_link(ctx, ref_of(other));
+        ths_link(ctx, chaos_ref_of(other));
         break;
     case UNLINK:
         if (chaos.linked[self->life])
             other = chaos.linked[self->life];
         NOTE(ctx, UNLINKED, .life = self->life, .other = other);
-        ths_unlink(ctx, ref_of(other));
+        ths_unlink(ctx, chaos_ref_of(other));
         break;
     case MONITOR: monitor(ctx, self->life, other); break;
     case DEMONITOR: demonitor(ctx, self, msg->number % 4); break;
@@ -298,15 +334,24 @@ THS_ON(chaos, chaos_do)
     case FAIL: fail(ctx, self); break;
     case KILL:
         order(ctx, other, THS_REASON_KILLED, 0);
-        ths_kill(ctx, ref_of(other));
+        ths_kill(ctx, chaos_ref_of(other));
         break;
     case ASK_TO_STOP: ask_to_stop(ctx, other, false, 0); break;
     case STOP_BY_FORCE: ask_to_stop(ctx, other, true, 0); break;
     case STOP_WITH_DEADLINE: ask_to_stop(ctx, other, false, 1 + msg->number % 50); break;
-    case TAKE_BACK: take_back(ctx, self); break;
+    case TAKE_BACK:
+        take_back(ctx, self);
+        if (msg->number % 4 == 0)
+            take_back_all(ctx, self);
+        break;
+    case ASK_ALL: ask_all(ctx, self, other, msg->number); break;
+    case EAT: eat(ctx, self, msg->number); break;
+    case HOLD: hold(ctx, self, pick_held(other)); break;
+    case RELEASE: release(ctx, self, pick_held(other)); break;
+    case SPAWN_AT: chaos_spawn_at(ctx, self->life, msg->number); break;
     case DRAIN:
         NOTE(ctx, ORDERED, .life = other, .code = THS_REASON_NORMAL, .extra = 2);
-        (void)ths_drain(ctx, ref_of(other));
+        (void)ths_drain(ctx, chaos_ref_of(other));
         break;
     case TIMER: /* two at a time: when one rings the other is on its way */
         set_timer(ctx, self, msg->number % TIMERS, msg->number / 16 % 80);
@@ -331,21 +376,21 @@ THS_ON(chaos, ths_started)
 THS_ON(chaos, chaos_begin)
 {
     struct history_life *lives = chaos.history->lives;
-    bool dirty = self->incarnation >> 31;
+    bool dirty = self->incarnation >> 31 || ths_memory_used(ctx) > 0;
     uint32_t before = 0;
 
     self->incarnation &= INT32_MAX;
     self->life = chaos.present[msg->life] ? chaos.present[msg->life] : msg->life;
     /* A child that ended for good while it was halted is another actor now, and a life of its own. */
-    if (!ths_ref_is_nobody(ref_of(self->life)) && !ths_ref_equal(ref_of(self->life), ths_self(ctx))) {
+    if (!ths_ref_is_nobody(chaos_ref_of(self->life)) && !ths_ref_equal(chaos_ref_of(self->life), ths_self(ctx))) {
         before = self->life;
-        self->life = new_life();
+        self->life = chaos_new_life();
         lives[self->life] = lives[msg->life];
         chaos.present[msg->life] = self->life;
     }
     lives[self->life].ref = ths_self(ctx);
     NOTE(ctx, STARTED, .life = self->life, .incarnation = self->incarnation, .other = before, .code = dirty);
-    if (self->incarnation == 1 && lives[msg->life].supervisor)
+    if (self->incarnation == 1 && (lives[msg->life].supervisor || chaos.watched[msg->life]))
         ths_tell(ctx, chaos.keeper, chaos_watch, .life = self->life);
     if (msg->fails)
         fail(ctx, self);
@@ -365,8 +410,8 @@ THS_ON(chaos, chaos_wish)
     uint32_t another = 2 + msg->number % (chaos.history->lives_count - 2);
 
     /* By its ref: with a bug another life may have the same, and the request would come back for ever. */
-    if (msg->wish == REPLY_OF_ANOTHER && msg->to == self->life && !ths_ref_equal(ref_of(another), ths_self(ctx))) {
-        (void)ths_forward(ctx, ref_of(another));
+    if (msg->wish == REPLY_OF_ANOTHER && msg->to == self->life && !ths_ref_equal(chaos_ref_of(another), ths_self(ctx))) {
+        (void)ths_forward(ctx, chaos_ref_of(another));
         return;
     }
     if (msg->to != self->life && msg->wish != REPLY_OF_ANOTHER)
@@ -387,6 +432,16 @@ THS_ON(chaos, chaos_wish)
         stop(ctx, self);
 }
 
+/* What a gather asks of each. */
+THS_ON(chaos, chaos_wish_of_all)
+{
+    if (msg->wish < 5)
+        (void)ths_reply(ctx, chaos_reply, .number = self->life);
+    NOTE(ctx, SERVED_ONE, .life = self->life, .other = msg->from, .number = msg->number);
+    if (msg->wish == 7 && self->life % 4 == 0)
+        fail(ctx, self);
+}
+
 THS_ON(chaos, chaos_tick)
 {
     answer_deferred(ctx, self);
@@ -403,17 +458,30 @@ THS_ON(chaos, chaos_tick)
         fail(ctx, self);
 }
 
-static void went_down(struct ths_ctx *ctx, uint32_t life, const struct ths_down *down)
+/* Which of the monitors of @life; one whose id is not known is taken when no other will do. 0: none. */
+static uint32_t monitor_of(uint32_t life, const struct ths_down *down)
 {
-    uint32_t number = 0;
+    uint32_t some = 0;
 
     for (uint32_t i = 1; i < chaos.monitors_count; i++) {
-        if (chaos.monitors[i].life == life && chaos.monitors[i].id == down->monitor) {
-            number = i;
-            chaos.monitors[i].over = true;
-        }
+        const struct chaos_monitor *entry = &chaos.monitors[i];
+
+        if (entry->life != life)
+            continue;
+        if (entry->id == down->monitor)
+            return i;
+        if (entry->id == CHAOS_SOME_MONITOR && !entry->over && ths_ref_equal(chaos_ref_of(entry->other), down->who))
+            some = i;
     }
-    NOTE(ctx, DOWN, .life = life, .other = life_of(down->who), .code = down->reason, .number = number);
+    return some;
+}
+
+static void went_down(struct ths_ctx *ctx, uint32_t life, const struct ths_down *down)
+{
+    uint32_t number = monitor_of(life, down);
+
+    chaos.monitors[number].over = true;
+    NOTE(ctx, DOWN, .life = life, .other = chaos_life_of(down->who), .code = down->reason, .number = number);
 }
 
 THS_ON(chaos, ths_down)
@@ -423,7 +491,7 @@ THS_ON(chaos, ths_down)
 
 THS_ON(chaos, ths_exited)
 {
-    NOTE(ctx, EXITED, .life = self->life, .other = life_of(msg->who), .code = msg->reason);
+    NOTE(ctx, EXITED, .life = self->life, .other = chaos_life_of(msg->who), .code = msg->reason);
 }
 
 THS_ON(chaos, ths_stopping)
@@ -441,7 +509,7 @@ THS_ON(chaos, ths_finally)
 }
 
 THS_BEHAVIOUR(chaos, ths_started, ths_stopping, ths_finally, ths_down, ths_exited, chaos_begin, chaos_do, chaos_item,
-              chaos_wish, chaos_tick)
+              chaos_wish, chaos_wish_of_all, chaos_tick)
 
 /* ---- The keeper: watches all, and is left in peace ------------------------------------------------------------------ */
 
@@ -461,216 +529,11 @@ THS_ON(keeper, ths_down)
             return;
         }
     }
-    chaos.gone[life_of(msg->who)] = true;
+    chaos.gone[chaos_life_of(msg->who)] = true;
     went_down(ctx, HISTORY_KEEPER, msg);
 }
 
 THS_BEHAVIOUR(keeper, chaos_watch, ths_down)
 
-/* ---- Spawning ------------------------------------------------------------------------------------------------------ */
-
-static void chaos_spawn(struct ths_ctx *ctx, uint32_t by, uint32_t bits)
-{
-    struct history *history = chaos.history;
-    uint32_t life = new_life();
-    char name[16];
-    struct ths_spawn_options options = { .start = THS_MSG(chaos_begin, .life = life, .fails = bits / 8192 % 16 == 0),
-                                         .trap_exits = bits % 8 == 0,
-                                         .mailbox = bits / 8 % 4 == 0 ? SMALL_MAILBOX : 0 };
-    enum ths_err err;
-
-    if (!life)
-        return;
-    history->lives[life].name = bits / 32 % 4 == 0 ? 1 + bits / 128 % (HISTORY_NAMES - 1) : 0;
-    (void)snprintf(name, sizeof name, "n%u", history->lives[life].name);
-    options.name = history->lives[life].name ? name : NULL;
-    options.link = by && bits / 2048 % 4 == 0;
-    err = thsp_try_spawn(ctx, &chaos_behaviour, &options, &history->lives[life].ref);
-    note(HISTORY_SPAWNED, (struct history_event){ .at_ns = ths_sim_now_ms(chaos.sim) * 1000000, .life = life, .other = by,
-                                                  .number = history->lives[life].name, .code = (uint8_t)err });
-    if (err != THS_OK)
-        return;
-    if (options.trap_exits)
-        NOTE_OUTSIDE(TRAPS, .life = life, .code = 1);
-    if (options.link)
-        NOTE_OUTSIDE(LINKED, .life = by, .other = life);
-    (void)thsp_tell(ctx, chaos.keeper, &chaos_watch_type, &(struct chaos_watch){ .life = life });
-}
-
-static void supervise(struct ths_node *node, uint32_t bits)
-{
-    struct history *history = chaos.history;
-    static const char *const places[HISTORY_CHILDREN] = { "a", "b", "c", "d" };
-    struct ths_child children[HISTORY_CHILDREN];
-    struct chaos_begin begins[HISTORY_CHILDREN];
-    uint32_t number = history->supervisors_count;
-    struct history_supervisor *it = &history->supervisors[number];
-    struct ths_supervisor_options options = { .strategy = bits % 2 ? THS_ONE_FOR_ALL : THS_ONE_FOR_ONE,
-                                              .restarts = 1 + bits / 2 % 6, .within_ms = 2000 };
-
-    if (number == HISTORY_SUPERVISORS || history->lives_count + HISTORY_CHILDREN > HISTORY_LIVES)
-        return;
-    history->supervisors_count++;
-    *it = (struct history_supervisor){ .strategy = options.strategy, .restarts = options.restarts,
-                                       .within_ms = options.within_ms, .children_count = 1 + bits / 16 % HISTORY_CHILDREN };
-    for (unsigned i = 0; i < it->children_count; i++) {
-        uint32_t life = new_life();
-
-        history->lives[life].supervisor = number;
-        history->lives[life].place = i;
-        it->children[i] = life;
-        begins[i] = (struct chaos_begin){ .life = life };
-        children[i] = (struct ths_child){ .name = places[i], .behaviour = "chaos",
-                                          .start = { &chaos_begin_type, &begins[i] } };
-    }
-    NOTE_OUTSIDE(SUPERVISED, .number = number);
-    it->ref = thsp_supervise(thsp_of_node(node), children, it->children_count, &options, NULL);
-    (void)ths_tell(node, chaos.keeper, chaos_watch, .supervisor = number);
-}
-
-/* ---- The run ------------------------------------------------------------------------------------------------------- */
-
-static uint32_t draw(uint64_t below)
-{
-    return (uint32_t)ths_sim_random(chaos.sim, below);
-}
-
-/* A life that may be acted upon: mostly one that lives. 0: there is none. */
-static uint32_t pick(bool also_gone)
-{
-    uint32_t count = chaos.history->lives_count - 1 - HISTORY_KEEPER;
-    uint32_t recent = count < 48 ? count : 48;
-
-    for (unsigned tries = 0; recent > 0 && tries < 24; tries++) {
-        uint32_t life = chaos.history->lives_count - 1 - draw(recent);
-
-        if (ths_ref_is_nobody(ref_of(life)))
-            continue;
-        if (!chaos.gone[life] || (also_gone && draw(8) == 0))
-            return life;
-    }
-    return 0;
-}
-
-static uint32_t living(void)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 2; i < chaos.history->lives_count; i++)
-        count += !chaos.gone[i] && !ths_ref_is_nobody(ref_of(i));
-    return count;
-}
-
-static enum operation draw_operation(uint32_t alive)
-{
-    uint32_t at = draw(100);
-    unsigned operation = 0;
-
-    while (operation + 1 < OPERATIONS && at >= weights[operation])
-        at -= weights[operation++];
-    if (operation == SPAWN && alive > LIVING_MAX)
-        return KILL;
-    return (enum operation)operation;
-}
-
-/* A sender knows its receivers by their life modulo 64; two of them that collide never live within 48 lives of each other. */
-static void operate(unsigned nodes)
-{
-    uint32_t alive = living();
-    struct ths_node *node = chaos.nodes[draw(nodes)];
-    uint32_t who = pick(false), other = pick(true);
-    uint32_t special = draw(200);
-
-    if (alive < LIVING_MIN || who == 0 || other == 0) {
-        chaos_spawn(thsp_of_node(node), 0, draw(1 << 20));
-        return;
-    }
-    if (special < 2) {
-        supervise(node, draw(1 << 20));
-    } else if (special == 2 && chaos.history->supervisors_count > 1) {
-        uint32_t number = 1 + draw(chaos.history->supervisors_count - 1);
-        bool in_peace = draw(2) == 0;
-
-        if (in_peace)
-            ths_sim_run_ms(chaos.sim, SETTLE_MS);
-        NOTE_OUTSIDE(SUPERVISOR_ORDERED, .number = number, .extra = in_peace);
-        if (in_peace || draw(2) == 0)
-            ths_ask_to_stop(node, chaos.history->supervisors[number].ref);
-        else
-            ths_kill(node, chaos.history->supervisors[number].ref);
-        if (in_peace)
-            ths_sim_run_ms(chaos.sim, SETTLE_MS);
-    } else {
-        ths_tell(node, ref_of(who), chaos_do, .operation = (uint32_t)draw_operation(alive), .other = other,
-                 .number = draw(1 << 20));
-    }
-}
-
-static void boot(struct ths_node *node, unsigned number, void *arg)
-{
-    (void)number, (void)arg;
-    (void)ths_register(node, chaos);
-}
-
-struct living_count {
-    struct chaos_end *end;
-    uint32_t seen;
-};
-
-static void count_actor(void *arg, const struct ths_actor_info *info)
-{
-    struct living_count *count = arg;
-
-    count->end->queued += info->queued;
-    count->seen += life_of(info->ref) != 0;
-}
-
-static void look_at_the_end(unsigned nodes, struct chaos_end *end)
-{
-    struct living_count count = { end, 0 };
-    uint32_t alive = 1; /* the keeper */
-
-    for (unsigned i = 0; i < nodes; i++) {
-        struct tables_left left;
-
-        ths_node_actors(chaos.nodes[i], SIZE_MAX, count_actor, &count);
-        tables_look(chaos.nodes[i], chaos.nodes, nodes, &left);
-        end->dangling += left.dangling;
-    }
-    alive += living();
-    end->actors_lost = alive > count.seen ? alive - count.seen : count.seen - alive;
-}
-
-bool chaos_run(const struct chaos_options *options, struct history *history, struct chaos_end *end)
-{
-    memset(&chaos, 0, sizeof chaos);
-    memset(end, 0, sizeof *end);
-    history_reset(history, options->seed);
-    chaos.history = history;
-    chaos.monitors_count = 1;
-    chaos.sim = ths_sim_create(.seed = options->seed, .nodes = options->nodes, .alone = options->nodes == 1, .setup = boot);
-    if (!chaos.sim)
-        return false;
-    for (unsigned i = 0; i < options->nodes; i++)
-        chaos.nodes[i] = ths_sim_node(chaos.sim, i + 1);
-    if (options->nodes > 1)
-        ths_sim_run_ms(chaos.sim, 3000); /* they meet */
-    chaos.keeper = ths_spawn(chaos.nodes[0], keeper, .mailbox = 1 << 20);
-    history->lives[new_life()].ref = chaos.keeper;
-    for (unsigned i = 0; i < options->operations; i++) {
-        operate(options->nodes);
-        for (uint32_t steps = draw(12); steps > 0; steps--)
-            (void)ths_sim_step(chaos.sim);
-        if (draw(16) == 0)
-            ths_sim_run_ms(chaos.sim, draw(40));
-    }
-    ths_sim_run_ms(chaos.sim, SETTLE_MS);
-    look_at_the_end(options->nodes, end);
-    chaos.over = true;
-    return true;
-}
-
-void chaos_stop(void)
-{
-    ths_sim_destroy(chaos.sim);
-}
+struct ths_behaviour *const chaos_behaviour_of_actors = &chaos_behaviour;
+struct ths_behaviour *const chaos_behaviour_of_keeper = &keeper_behaviour;

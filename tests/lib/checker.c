@@ -1,4 +1,4 @@
-/* Messages, asks, timers, names, monitors; and the reading of the whole. */
+/* Messages, timers, names, monitors; and the reading of the whole. */
 
 #include "tests/lib/checker_internal.h"
 
@@ -110,99 +110,6 @@ static void settled_pairs(struct checker *checker)
     }
 }
 
-/* ---- Asks ---------------------------------------------------------------------------------------------------------- */
-
-static void asked(struct checker *checker, const struct history_event *event)
-{
-    if (event->number < CHECKER_ASKS)
-        checker->asks[event->number] = (struct checker_ask){ event->life, event->incarnation, event->other,
-                                                             event->at_ns + (uint64_t)event->extra * 1000000, true, false, 0 };
-}
-
-static void served(struct checker *checker, const struct history_event *event)
-{
-    struct checker_ask *ask = &checker->asks[event->number % CHECKER_ASKS];
-
-    if (event->code != THS_OK) {
-        checker_see(checker, CHECKER_SECOND_REPLY);
-        if (event->code != THS_NO_ASK)
-            checker_complain(checker, "D5: a second reply is not refused as NO_ASK but as %s", ths_err_name(event->code));
-    } else if (event->extra == 1) {
-        checker_complain(checker, "D5: a second reply is accepted");
-    }
-    if (ask->served)
-        checker_complain(checker, "D1: ask %u is served twice", event->number);
-    ask->served = true;
-    ask->wish = (uint8_t)event->extra;
-}
-
-static void answered(struct checker *checker, const struct history_event *event)
-{
-    struct checker_ask *ask = &checker->asks[event->number % CHECKER_ASKS];
-
-    if (event->number == 0 || !ask->open) {
-        checker_complain(checker, "D5: life %u gets an answer (%s) to no ask of its own", event->life, ths_err_name(event->code));
-        return;
-    }
-    ask->open = false;
-    if (ask->life != event->life || ask->incarnation != event->incarnation)
-        checker_complain(checker, "D5: the answer of ask %u comes to another", event->number);
-    switch (event->code) {
-    case THS_OK:
-        checker_see(checker, CHECKER_ASK_ANSWERED);
-        if (ask->wish == 5)
-            checker_see(checker, CHECKER_ASK_ANSWERED_LATER);
-        if (ask->wish == 6)
-            checker_see(checker, CHECKER_ASK_ANSWERED_BY_ANOTHER);
-        if (event->extra != event->number || !ask->served)
-            checker_complain(checker, "D5: ask %u gets the answer of another", event->number);
-        break;
-    case THS_TIMEOUT:
-        checker_see(checker, CHECKER_ASK_TIMED_OUT);
-        if (event->at_ns + 1000000 < ask->deadline_ns) /* the history counts whole milliseconds */
-            checker_complain(checker, "D5: ask %u times out early", event->number);
-        break;
-    case THS_GONE:
-        checker_see(checker, CHECKER_ASK_OF_ONE_GONE);
-        if (!checker->lives[ask->other].ended_at && !checker->lives[ask->other].gone &&
-            checker->lives[ask->other].incarnation && ask->wish != 4 && ask->served)
-            checker_complain(checker, "D5: ask %u ends GONE, and its target has not ended", event->number);
-        break;
-    case THS_CRASHED:
-        checker_see(checker, CHECKER_ASK_CRASHED_ITS_SERVER);
-        break;
-    default:
-        break;
-    }
-    if (event->at_ns > ask->deadline_ns + UINT64_C(20000000000))
-        checker_complain(checker, "D5: the answer of ask %u is late", event->number);
-}
-
-static void taken_back(struct checker *checker, const struct history_event *event)
-{
-    struct checker_ask *ask = &checker->asks[event->number % CHECKER_ASKS];
-
-    checker_see(checker, CHECKER_ASK_TAKEN_BACK);
-    if (!ask->open)
-        checker_complain(checker, "D5: ask %u is taken back after it ended", event->number);
-    ask->open = false;
-}
-
-static void settled_asks(struct checker *checker)
-{
-    for (uint32_t i = 1; i < CHECKER_ASKS && checker->asks[i].life; i++) {
-        const struct checker_ask *ask = &checker->asks[i];
-        const struct checker_life *life = &checker->lives[ask->life];
-
-        if (!ask->open)
-            continue;
-        if (life->runs && life->incarnation == ask->incarnation && !life->gone)
-            checker_complain(checker, "D5: ask %u of life %u has no answer", i, ask->life);
-        else
-            checker_see(checker, CHECKER_ASKER_ENDED);
-    }
-}
-
 /* ---- Timers -------------------------------------------------------------------------------------------------------- */
 
 static void timer_set(struct checker *checker, const struct history_event *event)
@@ -248,7 +155,8 @@ static void settled_timers(struct checker *checker)
 static void monitored(struct checker *checker, const struct history_event *event)
 {
     checker->monitors[event->number % CHECKER_MONITORS] =
-        (struct checker_monitor){ event->life, event->other, false, 0, checker->lives[event->other].gone };
+        (struct checker_monitor){ event->life, event->other, false, 0, checker->lives[event->other].gone, event->extra,
+                                  checker->lives[event->life].ends };
 }
 
 static void demonitored(struct checker *checker, const struct history_event *event)
@@ -260,7 +168,7 @@ static void demonitored(struct checker *checker, const struct history_event *eve
 }
 
 /* An actor without supervisor is gone with its first end; another when somebody hears its DOWN. */
-static void is_gone(struct checker *checker, uint32_t life)
+void checker_is_gone(struct checker *checker, uint32_t life)
 {
     struct checker_life *it = &checker->lives[life];
     uint32_t name = checker->history->lives[life].name;
@@ -285,6 +193,11 @@ static void down(struct checker *checker, const struct history_event *event)
         checker_complain(checker, "L1: life %u hears of life %u through a monitor that was undone", event->life, event->other);
     if (++monitor->downs > 1)
         checker_complain(checker, "L1: life %u hears twice of the end of life %u", event->life, event->other);
+    if (event->code == THS_REASON_NODE_LOST && checker_are_apart(checker, event->life, event->other)) {
+        checker_see(checker, CHECKER_DOWN_OF_ONE_ON_A_LOST_NODE);
+        other->told |= !other->runs;
+        return; /* where it is, it may go on for a while */
+    }
     if (other->runs)
         checker_complain(checker, "L2: life %u hears a DOWN of life %u, which runs", event->life, event->other);
     if (event->code == THS_REASON_NO_ACTOR)
@@ -299,7 +212,7 @@ static void down(struct checker *checker, const struct history_event *event)
         checker_complain(checker, "L1: life %u hears that life %u ended %s, not %s", event->life, event->other,
                          ths_reason_text((enum ths_reason)event->code), ths_reason_text((enum ths_reason)other->reason));
     other->told = true;
-    is_gone(checker, event->other);
+    checker_is_gone(checker, event->other);
 }
 
 static void settled_monitors(struct checker *checker)
@@ -308,6 +221,8 @@ static void settled_monitors(struct checker *checker)
         const struct checker_monitor *monitor = &checker->monitors[i];
         const struct checker_life *life = &checker->lives[monitor->life];
 
+        if (monitor->at_spawn && (checker->lives[monitor->other].crashed || monitor->ends != life->ends))
+            continue; /* perhaps it was the answer that told of the loss; or what was not answered is void by now */
         if (checker->lives[monitor->other].gone && !monitor->undone && monitor->downs == 0 &&
             (monitor->life == HISTORY_KEEPER || (life->runs && !life->gone)))
             checker_complain(checker, "L3: life %u never hears that life %u is gone", monitor->life, monitor->other);
@@ -318,11 +233,15 @@ static void settled_monitors(struct checker *checker)
 
 static void spawned(struct checker *checker, const struct history_event *event)
 {
+    struct checker_life *spawned = &checker->lives[event->life];
     uint32_t name = event->number;
     uint32_t holder = name ? checker->holders[name] : 0;
     const struct history_life *life = &checker->history->lives[event->life];
 
-    for (uint32_t i = event->life; event->code == THS_OK && i-- > 2;)
+    spawned->by_name = event->extra;
+    spawned->holds_known = !event->extra;
+    spawned->holds = life->held;
+    for (uint32_t i = event->life; event->code == THS_OK && !event->extra && i-- > 2;)
         if (checker->history->lives[i].ref.slot == life->ref.slot && checker->history->lives[i].ref.node == life->ref.node) {
             checker_see(checker, CHECKER_PLACE_USED_AGAIN);
             break;
@@ -354,13 +273,15 @@ static void see_end(struct checker *checker, const struct history_event *event)
 
     if (event->code <= THS_REASON_CRASHED)
         checker_see(checker, sights[event->code]);
+    if (event->code == THS_REASON_QUOTA)
+        checker_see(checker, CHECKER_END_BY_QUOTA);
     if (event->code == THS_REASON_SHUTDOWN && checker->lives[event->life].vetoes)
         checker_see(checker, CHECKER_STUBBORN_ONE_STOPPED_BY_FORCE);
     if (event->code == THS_REASON_NORMAL && checker->lives[event->life].drains)
         checker_see(checker, CHECKER_DRAINED);
     checker_ended(checker, event);
     if (!checker->history->lives[event->life].supervisor)
-        is_gone(checker, event->life);
+        checker_is_gone(checker, event->life);
 }
 
 /* Everything that a life does is done by an incarnation that runs. */
@@ -395,6 +316,9 @@ static void read_event(struct checker *checker, const struct history_event *even
     case HISTORY_SUPERVISOR_ENDED: checker_supervisor(checker, event); return;
     case HISTORY_TRAPS: checker->lives[event->life].traps = event->code; return;
     case HISTORY_LINKED: checker_linked(checker, event); return;
+    case HISTORY_CUT:
+    case HISTORY_ISOLATED:
+    case HISTORY_CRASHED: checker_means(checker, event); return;
     default: break;
     }
     acts(checker, event);
@@ -405,10 +329,20 @@ static void read_event(struct checker *checker, const struct history_event *even
     case HISTORY_STRAY:
         checker_complain(checker, "D3: life %u gets what was for life %u", event->life, event->other);
         break;
-    case HISTORY_ASKED: asked(checker, event); break;
-    case HISTORY_SERVED: served(checker, event); break;
-    case HISTORY_ASK_CANCELLED: taken_back(checker, event); break;
-    case HISTORY_ANSWERED: answered(checker, event); break;
+    case HISTORY_ASKED:
+    case HISTORY_SERVED:
+    case HISTORY_ASK_CANCELLED:
+    case HISTORY_ANSWERED:
+    case HISTORY_ASKED_ALL:
+    case HISTORY_ASKED_ONE:
+    case HISTORY_SERVED_ONE:
+    case HISTORY_RESULT:
+    case HISTORY_RESULTS:
+    case HISTORY_GATHER_CANCELLED: checker_asked(checker, event); break;
+    case HISTORY_ATE:
+    case HISTORY_FREED:
+    case HISTORY_HELD:
+    case HISTORY_RELEASED: checker_means(checker, event); break;
     case HISTORY_VETOED:
         checker_see(checker, event->code == THS_OK ? CHECKER_STOP_VETOED : CHECKER_VETO_IN_VAIN);
         checker->lives[event->life].vetoes++;
@@ -439,7 +373,7 @@ void checker_check(const struct history *history, const struct chaos_end *end, b
     for (checker.at = 0; checker.at < history->count && !verdict->broken; checker.at++)
         read_event(&checker, &history->events[checker.at]);
     settled_pairs(&checker);
-    settled_asks(&checker);
+    checker_settled_asks(&checker);
     settled_timers(&checker);
     settled_monitors(&checker);
     checker_settled_ends(&checker);

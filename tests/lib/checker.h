@@ -10,17 +10,22 @@
  *   S2  when all has settled, the permanent children of every living supervisor run, and of no other
  *   S3  restarts within the window stay within the limit; a supervisor that gives up had more failures than that
  *   S4  children stop in the reverse of their order
- *   S5  one for one restarts whom ended and nobody else; one for all restarts all after one's end
+ *   S5  one for one restarts whom ended and nobody else; one for all restarts all after one's end, rest for one those after it
  *   D1  no message twice, and those of a pair in order
  *   D2  what was accepted arrives, unless its receiver ends
  *   D3  nothing reaches another than the one it was for; a send to one that is known to be gone is refused
- *   D5  each ask has exactly one answer, its own, not late; none when its asker ended before
+ *   D5  each ask has exactly one answer, its own, not late; none when its asker ended before. Of several at once: one result for
+ *       each, in the order in which they were asked, all of them at once
  *   D6  what a mailbox holds is bounded (a full one refuses) and counted (an empty one holds nothing)
+ *   Q1  memory is given within the limit and not beyond; beyond it the actor ends so; its next incarnation has none of it
+ *   H1  a hold counts while there is one, and the last release asks the actor to stop
  *   T1  a timer fires once, not early, not when it was cancelled, in the incarnation that set it, and is not lost
  *   N1  a name is taken while its holder lives, and free when a DOWN tells that it is gone
  *   V1  a veto is heeded: who refuses to stop goes on, unless there is force
  *   V2  who drains works off what it had accepted, takes nothing more, and ends
- *   E1  every end has a cause: an order, a link, a supervisor */
+ *   E1  every end has a cause: an order, a link, a supervisor
+ *
+ * Of nodes that were cut off from all others, or crash, the rest may take everything for lost; nothing else is excused. */
 
 #ifndef THS_TESTS_LIB_CHECKER_H
 #define THS_TESTS_LIB_CHECKER_H
@@ -37,7 +42,11 @@
     X(TIMER_CANCELLED) X(TIMER_OF_AN_EARLIER_INCARNATION) X(NAME_TAKEN) X(NAME_USED_AGAIN) X(RESTART) \
     X(RESTART_OF_A_SIBLING) X(GAVE_UP) X(STOPPED_IN_ORDER) X(SUPERVISOR_KILLED) X(CHILD_KILLED_BY_A_LINK) \
     X(STOP_VETOED) X(VETO_IN_VAIN) X(STUBBORN_ONE_STOPPED_BY_FORCE) X(DRAINED) X(SEND_TO_ONE_THAT_DRAINS) \
-    X(ASK_TAKEN_BACK) X(ASK_ANSWERED_LATER) X(ASK_ANSWERED_BY_ANOTHER)
+    X(ASK_TAKEN_BACK) X(ASK_ANSWERED_LATER) X(ASK_ANSWERED_BY_ANOTHER) X(RESULT_CAME) X(RESULT_MISSED) X(RESULT_REFUSED) \
+    X(GATHER_TAKEN_BACK) X(ASKER_OF_SEVERAL_ENDED) X(MEMORY_GIVEN) X(MEMORY_REFUSED) X(END_BY_QUOTA) X(RESTART_AFTER_QUOTA) \
+    X(HOLD_TAKEN) X(HOLD_TOO_LATE) X(HOLD_ON_ONE_NOT_HELD) X(LAST_RELEASE) X(RELEASE_TOO_MANY) X(RELEASE_FROM_ANOTHER_NODE) \
+    X(RESTART_OF_THE_REST) X(SPAWNED_BY_NAME) X(LINKED_BY_ITS_SPAWN) X(NODES_CUT) X(NODE_ISOLATED) X(NODE_CRASHED) \
+    X(DOWN_OF_ONE_ON_A_LOST_NODE) X(END_BY_A_LOST_NODE) X(ASK_OF_ONE_ON_A_LOST_NODE)
 
 enum checker_sight {
 #define X(name) CHECKER_##name,

@@ -20,11 +20,13 @@ void checker_linked(struct checker *checker, const struct history_event *event)
 
     if (checker->lives[event->other].gone)
         checker_see(checker, CHECKER_LINK_TO_ONE_GONE);
+    if (event->extra)
+        checker_see(checker, CHECKER_LINKED_BY_ITS_SPAWN);
     if (back)
         back->other_asked_too = true;
     if (checker->links_count < CHECKER_LINKS)
         checker->links[checker->links_count++] = (struct checker_link){ event->life, event->other, false, false, back != NULL,
-                                                                        false, checker->at };
+                                                                        false, event->extra, checker->at };
 }
 
 /* Every link of the two that was asked for before. */
@@ -71,6 +73,8 @@ void checker_exited(struct checker *checker, const struct history_event *event)
     if (event->code == THS_REASON_SHUTDOWN &&
         (checker->lives[event->life].ordered[THS_REASON_SHUTDOWN] || checker->lives[event->life].asked_to_stop))
         return; /* an order to stop, which comes from whoever gave it */
+    if (event->code == THS_REASON_NODE_LOST && checker_are_apart(checker, event->life, event->other))
+        return;
     if (checker->lives[event->other].runs && event->code != THS_REASON_NO_ACTOR)
         checker_complain(checker, "L5: life %u is told of the exit of life %u, which runs", event->life, event->other);
     if (!may_be_linked(checker, event->life, event->other) && event->other)
@@ -87,9 +91,16 @@ static bool ended_by_link(struct checker *checker, uint32_t life, uint8_t reason
         uint32_t by = link->life == life ? link->other : link->other == life ? link->life : 0;
         const struct checker_life *other = &checker->lives[by];
 
-        if (!by || !may_be_linked(checker, life, by))
+        if (!by)
             continue;
-        if (reason == THS_REASON_NO_ACTOR && link->life == life && (other->gone || other->ended_at || !other->incarnation))
+        if (reason == THS_REASON_NODE_LOST && checker_are_apart(checker, life, by)) { /* where an unlink may be lost, too */
+            checker_see(checker, CHECKER_END_BY_A_LOST_NODE);
+            return true;
+        }
+        if (!may_be_linked(checker, life, by))
+            continue;
+        if (reason == THS_REASON_NO_ACTOR && (link->life == life || link->at_spawn) &&
+            (other->gone || other->ended_at || !other->incarnation))
             return true;
         /* A child may have ended unseen, while it was halted, and passed on what it heard then. */
         if ((other->ended_at && other->reason == reason && (reason != THS_REASON_CRASHED || other->cause == cause)) ||
@@ -123,11 +134,13 @@ static void look_for_cause(struct checker *checker, const struct history_event *
 
 /* ---- Supervision --------------------------------------------------------------------------------------------------- */
 
+/* One for all: all others are to begin anew; rest for one: those after it. */
 static void sibling_ended(struct checker *checker, uint32_t supervisor, uint32_t life)
 {
     const struct history_supervisor *it = &checker->history->supervisors[supervisor];
+    unsigned first = it->strategy == THS_REST_FOR_ONE ? checker->history->lives[life].place : 0;
 
-    for (unsigned i = 0; i < it->children_count; i++)
+    for (unsigned i = first; i < it->children_count; i++)
         if (checker->supervisors[supervisor].children[i] != life)
             checker->lives[checker->supervisors[supervisor].children[i]].sibling_ended++;
 }
@@ -147,7 +160,7 @@ static void child_ended(struct checker *checker, const struct history_event *eve
     int place = (int)checker->history->lives[event->life].place;
 
     checker->supervisors[number].ends++;
-    if (it->strategy == THS_ONE_FOR_ALL && event->code != THS_REASON_SHUTDOWN)
+    if (it->strategy != THS_ONE_FOR_ONE && event->code != THS_REASON_SHUTDOWN)
         sibling_ended(checker, number, event->life);
     if (!checker->supervisors[number].in_order || checker->supervisors[number].over)
         return;
@@ -173,6 +186,16 @@ void checker_ended(struct checker *checker, const struct history_event *event)
         child_ended(checker, event);
 }
 
+/* Whether something ever made rest for one halt the child at @place: the failure of one before it. An end SHUTDOWN may be one. */
+static bool may_be_halted(const struct checker *checker, uint32_t supervisor, uint32_t place)
+{
+    for (uint32_t life = 1; life < checker->history->lives_count; life++)
+        if (checker->history->lives[life].supervisor == supervisor && checker->history->lives[life].place < place &&
+            checker->lives[life].ends > 0)
+            return true;
+    return false;
+}
+
 /* More than the limit of restarts within the window would have been the end of the supervisor. */
 static void count_restart(struct checker *checker, const struct history_event *event, uint32_t number)
 {
@@ -183,6 +206,10 @@ static void count_restart(struct checker *checker, const struct history_event *e
     checker_see(checker, CHECKER_RESTART);
     if (life->reason == THS_REASON_SHUTDOWN && it->strategy == THS_ONE_FOR_ALL)
         checker_see(checker, CHECKER_RESTART_OF_A_SIBLING);
+    if (life->sibling_ended && it->strategy == THS_REST_FOR_ONE)
+        checker_see(checker, CHECKER_RESTART_OF_THE_REST);
+    if (life->reason == THS_REASON_QUOTA)
+        checker_see(checker, CHECKER_RESTART_AFTER_QUOTA);
     if (*oldest && event->at_ns - *oldest + 2000000 < (uint64_t)it->within_ms * 1000000)
         checker_complain(checker, "S3: life %u is restarted more than %u times in %u ms", event->life, it->restarts,
                          it->within_ms);
@@ -190,6 +217,10 @@ static void count_restart(struct checker *checker, const struct history_event *e
     if (it->strategy == THS_ONE_FOR_ONE && life->reason == THS_REASON_SHUTDOWN && !life->ordered[THS_REASON_SHUTDOWN] &&
         checker->links_count == 0)
         checker_complain(checker, "S5: one for one restarts life %u, which did not fail", event->life);
+    if (it->strategy == THS_REST_FOR_ONE && life->reason == THS_REASON_SHUTDOWN && !life->ordered[THS_REASON_SHUTDOWN] &&
+        !life->asked_to_stop && !has_a_link(checker, event->life) &&
+        !may_be_halted(checker, number, checker->history->lives[event->life].place))
+        checker_complain(checker, "S5: rest for one restarts life %u, and none before it failed", event->life);
 }
 
 void checker_started(struct checker *checker, const struct history_event *event)
@@ -214,6 +245,12 @@ void checker_started(struct checker *checker, const struct history_event *event)
     }
     if (event->incarnation > 1 && number)
         count_restart(checker, event, number);
+    if (!life->holds_known)
+        life->holds = checker->history->lives[event->life].held;
+    life->holds_known = true;
+    if (life->by_name)
+        checker_see(checker, CHECKER_SPAWNED_BY_NAME);
+    life->used = 0;
     life->runs = true;
     life->incarnation = event->incarnation;
     life->starts++;
@@ -258,7 +295,9 @@ void checker_supervisor(struct checker *checker, const struct history_event *eve
             if (checker->supervisors[number].ends <= it->restarts && !have_links(checker, number))
                 checker_complain(checker, "S3: supervisor %u gives up after %u ends, %u are allowed", number,
                                  checker->supervisors[number].ends, it->restarts);
-        } else if (event->code != THS_REASON_NO_ACTOR && !checker->supervisors[number].ordered) {
+        } else if (event->code != THS_REASON_NO_ACTOR && !checker->supervisors[number].ordered &&
+                   !(event->code == THS_REASON_NODE_LOST &&
+                     (checker->boots[it->boot].crashed || checker->boots[it->boot].isolated))) {
             checker_complain(checker, "E1: supervisor %u ends %s, and nothing explains it", number,
                              ths_reason_text((enum ths_reason)event->code));
         }
@@ -282,6 +321,9 @@ static void settled_links(struct checker *checker)
             if (!dead->gone || !dead->ended_at || dead->reason == THS_REASON_NORMAL || dead->gone_at < link->at ||
                 checker->history->lives[a].supervisor)
                 continue;
+            if (checker_are_apart(checker, a, b) &&
+                (((link->life == a || link->at_spawn) && !link->other_asked_too) || other->ended_at > link->at))
+                continue; /* perhaps the other never heard of it, or had ended for the same loss */
             if (link->undone_by_life || link->undone_by_other || link->heard || other->gone)
                 continue;
             if (other->ended_at <= dead->ended_at && other->runs && link->at < dead->ended_at)
@@ -293,7 +335,7 @@ static void settled_links(struct checker *checker)
 
 static bool may_run(const struct checker *checker, uint32_t number)
 {
-    return !checker->supervisors[number].over;
+    return !checker->supervisors[number].over && !checker->supervisors[number].crashed;
 }
 
 static void settled_children(struct checker *checker)

@@ -25,6 +25,12 @@ struct checker_life {
     uint32_t starts, ends;
     uint64_t started_ns[64];  /* its last restarts, as a ring */
     uint32_t sibling_ended;   /* starts that siblings' ends have called for and that have not come */
+    uint32_t used;            /* bytes that its incarnation has */
+    int holds;                /* left of it, if it is held */
+    bool holds_known;
+    bool by_name;             /* spawned by its behaviour's name */
+    bool holds_vague;         /* another node took some back, nobody knows when */
+    bool crashed;             /* with its node */
 };
 
 struct checker_link {
@@ -32,6 +38,7 @@ struct checker_link {
     bool undone_by_life, undone_by_other;
     bool other_asked_too;     /* the other linked back */
     bool heard;               /* one was told of the other's exit */
+    bool at_spawn;            /* the other, which life spawned by its behaviour's name, asked for it */
     size_t at;
 };
 
@@ -40,6 +47,8 @@ struct checker_monitor {
     bool undone;
     uint8_t downs;
     bool was_gone;            /* when it was asked for */
+    bool at_spawn;            /* of one that was spawned by its behaviour's name */
+    uint32_t ends;            /* of life, when it was asked for */
 };
 
 struct checker_ask {
@@ -47,6 +56,14 @@ struct checker_ask {
     uint64_t deadline_ns;
     bool open, served;
     uint8_t wish;
+};
+
+struct checker_gather {
+    uint32_t life, incarnation, count, results;
+    uint64_t deadline_ns;
+    bool open;
+    uint32_t targets[HISTORY_GATHERED];
+    bool served[HISTORY_GATHERED];
 };
 
 struct checker_timer {
@@ -72,12 +89,17 @@ struct checker {
     struct checker_link links[CHECKER_LINKS];
     struct checker_monitor monitors[CHECKER_MONITORS];
     struct checker_ask asks[CHECKER_ASKS];
+    struct checker_gather gathers[CHECKER_ASKS];
+    struct {
+        bool isolated, crashed;
+    } boots[HISTORY_BOOTS];
+    uint32_t boots_lost; /* in either way */
     struct checker_timer timers[CHECKER_TIMERS];
     struct checker_pair pairs[CHECKER_PAIRS];
     uint32_t links_count;
     uint32_t holders[HISTORY_NAMES]; /* life that has the name; 0: none */
     struct {
-        bool ordered, in_order, over, settled;
+        bool ordered, in_order, over, settled, crashed;
         uint8_t reason;
         uint32_t children[HISTORY_CHILDREN]; /* their present lives */
         uint32_t ends;        /* of its children; with their orders, because one that ends before it began is not seen */
@@ -93,6 +115,25 @@ static inline void checker_see(struct checker *checker, enum checker_sight sight
 {
     checker->sights[sight]++;
 }
+
+/* Whether the node of one of them was cut off or crashed, so that each may take the other for lost. */
+static inline bool checker_are_apart(const struct checker *checker, uint32_t a, uint32_t b)
+{
+    uint32_t boot = checker->history->lives[a].boot, other = checker->history->lives[b].boot;
+
+    return boot != other && (checker->boots[boot].isolated || checker->boots[boot].crashed || checker->boots[other].isolated ||
+                             checker->boots[other].crashed);
+}
+
+/* An actor is gone for good: nobody is to hear of it again but through a DOWN. */
+void checker_is_gone(struct checker *checker, uint32_t life);
+
+/* checker_asks.c: asks of one and of several. */
+void checker_asked(struct checker *checker, const struct history_event *event);
+void checker_settled_asks(struct checker *checker);
+
+/* checker_means.c: memory, holds, nodes. */
+void checker_means(struct checker *checker, const struct history_event *event);
 
 /* checker_ends.c: links, causes of ends, supervision. */
 void checker_linked(struct checker *checker, const struct history_event *event);

@@ -30,6 +30,19 @@ static const char *const kinds[HISTORY_KINDS] = {
     [HISTORY_SUPERVISED] = "supervised",
     [HISTORY_SUPERVISOR_ORDERED] = "supervisor ordered to end",
     [HISTORY_SUPERVISOR_ENDED] = "supervisor ended",
+    [HISTORY_ASKED_ALL] = "asked several",
+    [HISTORY_ASKED_ONE] = "asked, of several",
+    [HISTORY_SERVED_ONE] = "served one of several",
+    [HISTORY_RESULT] = "result",
+    [HISTORY_RESULTS] = "results",
+    [HISTORY_GATHER_CANCELLED] = "took several back",
+    [HISTORY_ATE] = "ate",
+    [HISTORY_FREED] = "freed",
+    [HISTORY_HELD] = "held",
+    [HISTORY_RELEASED] = "released",
+    [HISTORY_CUT] = "cut",
+    [HISTORY_ISOLATED] = "isolated",
+    [HISTORY_CRASHED] = "crashed",
 };
 
 void history_reset(struct history *history, uint64_t seed)
@@ -41,7 +54,7 @@ void history_reset(struct history *history, uint64_t seed)
     history->seed = seed;
     history->events = events;
     history->cap = cap;
-    history->lives_count = history->supervisors_count = 1;
+    history->lives_count = history->supervisors_count = history->boots_count = 1;
 }
 
 void history_free(struct history *history)

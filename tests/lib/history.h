@@ -11,11 +11,14 @@
 enum {
     HISTORY_LIVES = 2048,
     HISTORY_NAMES = 9, /* 0 stands for none */
-    HISTORY_KEEPER = 1 /* the life that watches all others */
+    HISTORY_KEEPER = 1, /* the life that watches all others */
+    HISTORY_BOOTS = 64, /* of nodes; 0 is none */
+    HISTORY_GATHERED = 5 /* asked at once */
 };
 
 enum history_kind {
-    HISTORY_SPAWNED,      /* life by other (0: outside); code: enum ths_err; number: name */
+    HISTORY_SPAWNED,      /* life by other (0: outside); code: enum ths_err; number: name; extra 1: by its behaviour's name, and
+                             what became of it is not known yet */
     HISTORY_STARTED,      /* life, incarnation; code 1: its state was not zero; other: the life whose place as a child it takes */
     HISTORY_ENDED,        /* life, incarnation; code: reason; number: cause */
     HISTORY_SENT,         /* life to other; number in its pair; code: enum ths_err */
@@ -41,6 +44,19 @@ enum history_kind {
     HISTORY_SUPERVISED,   /* number: of the supervisor */
     HISTORY_SUPERVISOR_ORDERED, /* it is to end; extra 1: everything had settled before */
     HISTORY_SUPERVISOR_ENDED,   /* code: reason */
+    HISTORY_ASKED_ALL,    /* life, incarnation; number of the gather; other: how many; extra: timeout_ms */
+    HISTORY_ASKED_ONE,    /* of them: other, at place extra */
+    HISTORY_SERVED_ONE,   /* life handles the part of gather number that is for it */
+    HISTORY_RESULT,       /* life, incarnation; number of the gather; place extra; code: enum ths_err; other: who says it replied */
+    HISTORY_RESULTS,      /* that was all: extra */
+    HISTORY_GATHER_CANCELLED, /* life takes back gather number */
+    HISTORY_ATE,          /* life, incarnation; extra: bytes it wanted when it had number; code 1: it got them */
+    HISTORY_FREED,        /* life; extra: bytes */
+    HISTORY_HELD,         /* life holds other; code: enum ths_err */
+    HISTORY_RELEASED,     /* life gives a hold on other back; code: enum ths_err; extra 1: it may refuse to stop */
+    HISTORY_CUT,          /* boots number and extra from each other, shorter than anybody minds */
+    HISTORY_ISOLATED,     /* boot number from all others, until it crashes */
+    HISTORY_CRASHED,      /* boot number */
     HISTORY_KINDS
 };
 
@@ -55,6 +71,9 @@ struct history_life {
     uint32_t supervisor; /* 0: none */
     uint32_t place;      /* among its children, from 0 */
     uint32_t name;       /* 0: none */
+    uint32_t boot;       /* of the node on which it is */
+    uint32_t limit;      /* bytes it may have; 0: no limit */
+    bool held;           /* at first once */
 };
 
 enum { HISTORY_CHILDREN = 4, HISTORY_SUPERVISORS = 64 };
@@ -63,6 +82,7 @@ struct history_supervisor {
     ths_ref ref;
     enum ths_strategy strategy;
     unsigned restarts, within_ms;
+    uint32_t boot;
     uint32_t children[HISTORY_CHILDREN]; /* their first lives */
     unsigned children_count;
 };
@@ -71,7 +91,7 @@ struct history {
     uint64_t seed;
     struct history_life lives[HISTORY_LIVES];
     struct history_supervisor supervisors[HISTORY_SUPERVISORS];
-    uint32_t lives_count, supervisors_count; /* numbers below are in use; 0 is not */
+    uint32_t lives_count, supervisors_count, boots_count; /* numbers below are in use; 0 is not */
     struct history_event *events;
     size_t count, cap;
 };

@@ -9,7 +9,7 @@ static bool lives(struct ths_node *const nodes[], unsigned nodes_count, ths_ref 
     for (unsigned i = 0; i < nodes_count; i++)
         if (nodes[i]->uid == ref.node)
             return thsi_actor_find(nodes[i], ref, &err) != NULL;
-    return true; /* of a node that nobody asks about */
+    return false; /* of a boot that is no more */
 }
 
 static uint32_t dangling_in(const struct thsi_relations *set, struct ths_node *const nodes[], unsigned nodes_count)

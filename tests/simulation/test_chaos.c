@@ -15,7 +15,7 @@
 #include "tests/lib/checker.h"
 #include "tests/lib/sanitized.h"
 
-enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 400 : 4000, SEEDS_LONG = 100000, SEEDS_OF_CLUSTERS = 200 };
+enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 400 : 4000, SEEDS_LONG = 100000, SEEDS_OF_CLUSTERS = 200 /* of two nodes, and of three */ };
 
 static struct history history;
 static uint64_t sights[CHECKER_SIGHTS_COUNT];
@@ -82,7 +82,8 @@ static void histories_of_one_node_keep_what_is_promised(void **state)
 static void histories_between_nodes_keep_what_is_promised(void **state)
 {
     (void)state;
-    assert_true(run_all(1, is_long() ? 10 * SEEDS_OF_CLUSTERS : SEEDS_OF_CLUSTERS, 2));
+    for (unsigned nodes = 2; nodes <= 3; nodes++)
+        assert_true(run_all(1, is_long() ? 10 * SEEDS_OF_CLUSTERS : SEEDS_OF_CLUSTERS, nodes));
 }
 
 static void every_interesting_state_was_reached(void **state)
