@@ -32,6 +32,7 @@ struct needs {
     bool consistent_out;       /* its own sequentially consistent stores are out */
     const volatile void *place; /* its own stores there are out, and no other fiber's read-modify-write holds it */
     const volatile void *lock; /* it is free */
+    bool everybody_out;        /* all buffers are empty */
 };
 
 /* All of it belongs to the state. */
@@ -514,6 +515,12 @@ void model_wake(const volatile void *word)
             fibers[i].sleeps_on = NULL;
 }
 
+void model_barrier(const char *function)
+{
+    /* One that is left out is a step all the same. */
+    stand(function, "barrier", (struct needs){ .everybody_out = !is_mutated(function, "barrier", MODEL_SKIP) });
+}
+
 /* ---- The search ---------------------------------------------------------------------------------------------------- */
 
 static bool may_go_on(unsigned number)
@@ -525,6 +532,9 @@ static bool may_go_on(unsigned number)
         return false;
     if ((needs->all_out && !is_out(fiber, false, NULL)) || (needs->consistent_out && !is_out(fiber, true, NULL)))
         return false;
+    for (unsigned i = 0; needs->everybody_out && i < model->fibers; i++)
+        if (!is_out(&fibers[i], false, NULL))
+            return false;
     if (needs->place && (!is_out(fiber, false, needs->place) || is_held(number, needs->place)))
         return false;
     if (needs->room && fiber->count == STORES_MAX)

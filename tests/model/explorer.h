@@ -16,6 +16,7 @@
  *   lock                       takes effect at once
  *   unlock                     a release store
  *   futex wait, wake           wait until the buffer is empty
+ *   barrier on all threads     waits until all buffers are empty
  *
  * That is more than x86 does and what ARM does to stores. Loads are never early: that an acquire is there where one is needed
  * is argued beside the code, not shown here.
@@ -45,7 +46,7 @@ enum model_mutation {
 
 struct model_mutant {
     const char *function;  /* where; NULL: nothing is changed */
-    const char *operation; /* "load", "store", "exchange", "cas", "add", "sub", "or", "and" */
+    const char *operation; /* "load", "store", "exchange", "cas", "add", "sub", "or", "and", "barrier" */
     enum model_mutation mutation;
 };
 
@@ -85,6 +86,9 @@ _Noreturn void model_fail(const char *format, ...) THS_PRINTF(1, 2);
 /* Within a body: sleep while *word == expected, until a wake / wake who sleeps on it. */
 void model_sleep(const volatile void *word, uint32_t expected);
 void model_wake(const volatile void *word);
+
+/* Within a body, in @function: a barrier on all threads (membarrier): whatever a fiber stored before it is out after it. */
+void model_barrier(const char *function);
 
 /* Whether a fiber sleeps. For `end`. */
 bool model_sleeps(unsigned fiber);

@@ -14,7 +14,9 @@ static inline void assert_holds(const struct model *model)
 
     model_explore(model, NULL, &result);
     if (result.violated)
-        fail_msg("%s\n%s", result.why, result.path);
+        printf("%s", result.path); /* more than cmocka takes */
+    if (result.violated)
+        fail_msg("%s", result.why);
     if (!result.complete)
         fail_msg("more than %llu states", (unsigned long long)model->states_max);
     assert_true(result.ends > 0);

@@ -15,7 +15,8 @@
 #include "tests/lib/checker.h"
 #include "tests/lib/sanitized.h"
 
-enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 400 : 4000, SEEDS_LONG = 100000, SEEDS_OF_CLUSTERS = 200 /* of two nodes, and of three */ };
+/* SEEDS_OF_CLUSTERS: of two nodes, and as many of three. */
+enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 400 : 4000, SEEDS_LONG = 100000, SEEDS_OF_CLUSTERS = 200 };
 
 static struct history history;
 static uint64_t sights[CHECKER_SIGHTS_COUNT];
