@@ -37,11 +37,15 @@ enum thsi_record_class {
 struct thsi_pair {
     struct thsi_actor_id from, to;
     bool many; /* to several actors: in the way of all that `from` sends */
+    bool told; /* `from` is an actor that is told when it is lost; who asks has a deadline */
 };
 
 static inline struct thsi_pair thsi_pair_of(const struct thsi_envelope *record)
 {
-    return (struct thsi_pair){ record->from, record->to, record->kind == THSI_RECORD_GROUP_TELL };
+    bool many = record->kind == THSI_RECORD_GROUP_TELL;
+
+    return (struct thsi_pair){ record->from, record->to, many,
+                               (many || record->kind == THSI_RECORD_TELL) && record->from.generation > 0 };
 }
 
 /* A bulk message, or a small record that waits behind one. */

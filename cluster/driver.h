@@ -256,8 +256,8 @@ void thsi_driver_flush_waiting(struct thsi_driver *driver);
 bool thsi_driver_take_dirty(struct thsi_driver *driver);
 bool thsi_driver_take_frames(struct thsi_driver *driver);
 void thsi_driver_send_acks(struct thsi_driver *driver);
-void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char *name,
-                           const struct thsi_outbox_loss *loss);
+/* Tell of what is lost those who sent it; takes what is in @loss. */
+void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char *name, struct thsi_outbox_loss *loss);
 
 /* driver_receive.c */
 void thsi_driver_data(struct thsi_driver *driver, thsi_link id, const uint8_t *data, size_t len);

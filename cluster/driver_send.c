@@ -215,27 +215,37 @@ void thsi_driver_send_acks(struct thsi_driver *driver)
 
 /* ---- Losses ----------------------------------------------------------------------------- */
 
-/* The runtime counts lost tells as dead letters; whose they were is not known any more. */
-static void count_dead_letters(struct thsi_driver *driver, uint64_t uid, uint64_t messages)
+/* The runtime counts lost messages as dead letters, and tells their sender, if there is one. */
+static void tell_lost(struct thsi_driver *driver, uint64_t uid, struct thsi_actor_id from, struct thsi_actor_id to,
+                      uint64_t messages)
 {
     struct thsi_runtime *runtime = driver->runtime;
-    const struct thsi_signal signal = { .kind = THSI_REFUSED, .from = { uid, 0, 0 }, .to = { runtime->uid, 0, 0 },
-                                        .err = THS_NODE_LOST, .id = messages };
+    const struct thsi_signal signal = { .kind = THSI_REFUSED, .from = { uid, to.slot, to.generation },
+                                        .to = { runtime->uid, from.slot, from.generation }, .err = THS_NODE_LOST,
+                                        .id = messages };
 
     (void)runtime->deliver(runtime, &signal);
 }
 
-void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char *name,
-                           const struct thsi_outbox_loss *loss)
+void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char *name, struct thsi_outbox_loss *loss)
 {
-    uint64_t held_back;
+    const struct thsi_actor_id nobody = { 0, 0 };
+    uint64_t held_back, left = loss->messages;
 
+    loss->told_count = thsi_senders_gather(loss->told, loss->told_count);
+    for (size_t i = 0; i < loss->told_count; i++) {
+        const struct thsi_sender *entry = &loss->told[i];
+        tell_lost(driver, uid, entry->from, entry->to, entry->count);
+        left -= entry->count;
+    }
+    thsi_outbox_loss_fini(loss, driver->runtime->env);
+    if (left > 0)
+        tell_lost(driver, uid, nobody, nobody, left);
     if (loss->messages == 0)
         return;
-    count_dead_letters(driver, uid, loss->messages);
     if (thsi_note_allowed(&driver->loss_notes, driver->now_ns, &held_back))
         thsi_note(driver->runtime, THS_LOG_WARN, "link",
-                  "lost the link to %s with %" PRIu64 " messages on their way; nobody knows which of them arrived (%"
-                  PRIu64 " such lines held back)",
+                  "lost the link to %s with %" PRIu64 " messages on their way; their senders are told, nobody knows which of "
+                  "them arrived (%" PRIu64 " such lines held back)",
                   name, loss->messages, held_back);
 }

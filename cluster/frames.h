@@ -34,6 +34,7 @@ struct thsi_outframe {
     size_t len;                 /* bytes of payload in it */
     uint64_t place;             /* among its lane's ordinary frames, from 1; 0: none */
     uint32_t messages;          /* data messages in it: what is lost if it is lost */
+    uint32_t senders;           /* entries of its owner's senders that say whose they are */
     uint8_t lane;
     uint8_t pairs_count;        /* of the TELLs in it, as far as AGAIN may speak of them */
     bool pairs_closed;          /* no more of them: others than the outbox knows may follow */

@@ -55,6 +55,8 @@ void thsi_outbox_fini(struct thsi_outbox *outbox)
     (void)thsi_outbox_drop_items(outbox, thsi_bulk_take_all(&outbox->bulk));
     (void)outbox->env->memory(outbox->env, outbox->unacked, 0);
     (void)outbox->env->memory(outbox->env, outbox->control, 0);
+    thsi_senders_fini(&outbox->senders, outbox->env);
+    thsi_senders_fini(&outbox->senders_bulk, outbox->env);
     memset(outbox, 0, sizeof *outbox);
 }
 
@@ -186,8 +188,9 @@ static void keep_control(struct thsi_outbox *outbox, const uint8_t *bytes, size_
     outbox->control_end += sizeof entry + len;
 }
 
-/* The record of @len bytes behind the payload of @frame belongs to it from now on. */
-static void count_in(struct thsi_outbox *outbox, struct thsi_outframe *frame, enum thsi_record_class class, size_t len)
+/* The record of @len bytes behind the payload of @frame, the last of its lane, belongs to it from now on. */
+static void count_in(struct thsi_outbox *outbox, struct thsi_outframe *frame, enum thsi_record_class class,
+                     const struct thsi_pair *pair, size_t len)
 {
     if (class == THSI_CLASS_CONTROL) {
         assert(len <= CONTROL_RECORD_MAX);
@@ -196,6 +199,8 @@ static void count_in(struct thsi_outbox *outbox, struct thsi_outframe *frame, en
     } else if (class == THSI_CLASS_DATA || class == THSI_CLASS_ANSWER) {
         frame->messages++;
         outbox->queued_messages++;
+        if (pair->told)
+            frame->senders += thsi_senders_add(&outbox->senders, outbox->env, pair->from, pair->to, frame->senders);
     }
     frame->len += len;
     outbox->queued += len;
@@ -240,8 +245,10 @@ static enum ths_err put(struct thsi_outbox *outbox, enum thsi_record_class class
     if (before)
         return hold(outbox, before, class, record);
     err = place(outbox, class == THSI_CLASS_NODE ? THSI_LANE_NODE : THSI_LANE_SIGNALS, record, &frame, &len);
-    if (err == THS_OK)
-        count_in(outbox, frame, class, len);
+    if (err == THS_OK) {
+        const struct thsi_pair pair = thsi_pair_of(record);
+        count_in(outbox, frame, class, &pair, len);
+    }
     return err;
 }
 
@@ -312,7 +319,7 @@ static void let_go(struct thsi_outbox *outbox, struct thsi_bulk_item *item)
         append(outbox, THSI_LANE_SIGNALS, own);
         frame = own;
     }
-    count_in(outbox, frame, (enum thsi_record_class)item->class, len);
+    count_in(outbox, frame, (enum thsi_record_class)item->class, &item->pair, len);
     thsi_bulk_drop(outbox->env, outbox->frames, item);
 }
 
@@ -340,6 +347,8 @@ static struct thsi_outframe *take_bulk(struct thsi_outbox *outbox)
     if (frame)
         outbox->queued_messages -= frame->messages;
     if (done) {
+        if (done->pair.told)
+            frame->senders = thsi_outbox_tell_bulk(outbox, &done->pair);
         thsi_outbox_put_again(outbox, thsi_bulk_release(done));
         thsi_bulk_drop(outbox->env, outbox->frames, done);
     }
@@ -347,6 +356,17 @@ static struct thsi_outframe *take_bulk(struct thsi_outbox *outbox)
 }
 
 /* ---- Leaving ---------------------------------------------------------------------------- */
+
+/* From now on it is on its way. */
+static struct thsi_outframe *take_out(struct thsi_outbox *outbox, struct thsi_outframe *frame)
+{
+    outbox->taken_messages += frame->messages;
+    if (frame->control_last > 0)
+        outbox->taken_control = frame->control_last;
+    if (!frame->bulk)
+        thsi_senders_take(&outbox->senders, frame->senders);
+    return frame;
+}
 
 static struct thsi_outframe *take_from(struct thsi_outbox *outbox, enum thsi_lane lane)
 {
@@ -358,7 +378,7 @@ static struct thsi_outframe *take_from(struct thsi_outbox *outbox, enum thsi_lan
     frame->next = NULL;
     outbox->queued -= frame->len;
     outbox->queued_messages -= frame->messages;
-    return frame;
+    return take_out(outbox, frame);
 }
 
 struct thsi_outframe *thsi_outbox_take(struct thsi_outbox *outbox, unsigned what)
@@ -375,8 +395,10 @@ struct thsi_outframe *thsi_outbox_take(struct thsi_outbox *outbox, unsigned what
         (outbox->bulk_next || !ordinary))
         frame = take_bulk(outbox);
     outbox->bulk_next = !frame;
-    if (frame || !ordinary)
-        return frame;
+    if (frame)
+        return take_out(outbox, frame);
+    if (!ordinary)
+        return NULL;
     outbox->taken = ordinary->place > outbox->taken ? ordinary->place : outbox->taken;
     return take_from(outbox, THSI_LANE_SIGNALS);
 }

@@ -5,7 +5,7 @@
  * node itself (membership, types, acknowledgements) never wait behind signals. Messages that are too large to share
  * a frame lie beside the lanes and leave in turn with them (bulk.h).
  *
- * At most once for data, exactly once for control: a data message that was on a lost link is lost and counted;
+ * At most once for data, exactly once for control: a data message that was on a lost link is lost, counted, and told to its sender;
  * control records (links, monitors, exits, supervision) are numbered, kept until the other node acknowledged the
  * frame they were in, and packed again when the link is replaced. The receiver drops numbers it has seen.
  *
@@ -17,6 +17,7 @@
 #define THSI_CLUSTER_OUTBOX_H
 
 #include "cluster/bulk.h"
+#include "cluster/senders.h"
 
 #define THSI_OUTBOX_DATA_MAX (8u << 20)     /* bytes queued beyond which data is refused */
 #define THSI_OUTBOX_CONTROL_MAX (4u << 20)  /* bytes of control records not acknowledged yet */
@@ -34,7 +35,7 @@ struct thsi_unacked {
     uint64_t counter;      /* of the frame */
     uint64_t control_last;
     size_t len;
-    uint32_t messages;
+    uint32_t messages, senders;
     bool bulk;
 };
 
@@ -62,6 +63,9 @@ struct thsi_outbox {
     struct thsi_unacked *unacked; /* ring, oldest first */
     size_t unacked_start, unacked_count, unacked_cap;
     size_t unacked_bytes, unacked_bulk;
+    uint64_t taken_messages;    /* in frames that were taken and are not acknowledged */
+    uint64_t taken_control;     /* number of the last control record in frames that were taken */
+    struct thsi_senders senders, senders_bulk; /* whose messages are in ordinary frames; in bulk ones that were taken */
 
     uint64_t control_number;    /* of the last control record */
     size_t control_held;        /* control records that wait behind bulk messages, not numbered yet */
@@ -73,7 +77,15 @@ struct thsi_outbox {
 struct thsi_outbox_loss {
     uint64_t frames, messages; /* sent, not acknowledged: nobody knows whether they arrived */
     uint64_t repeated;         /* control records queued again */
+    struct thsi_sender *told; /* of whom the messages were that somebody is told of; thsi_outbox_loss_fini */
+    size_t told_count;
 };
+
+static inline void thsi_outbox_loss_fini(struct thsi_outbox_loss *loss, struct ths_env *env)
+{
+    loss->told = env->memory(env, loss->told, 0);
+    loss->told_count = 0;
+}
 
 /* Borrows both for the outbox's life. */
 void thsi_outbox_init(struct thsi_outbox *outbox, struct ths_env *env, struct thsi_frames *frames);
@@ -89,7 +101,7 @@ enum ths_err thsi_outbox_put(struct thsi_outbox *outbox, enum thsi_record_class 
 THS_MUST_CHECK enum ths_err thsi_outbox_put_bulk(struct thsi_outbox *outbox, struct thsi_bulk_item *item);
 
 /* The next frame to send, of those that @what (enum thsi_take) allows, or NULL; also while a window is full, but for lane
- * NODE. Ordinary and bulk frames have equal turns. Gives. */
+ * NODE. Ordinary and bulk frames have equal turns. One that is never sent is lost with the link. Gives. */
 struct thsi_outframe *thsi_outbox_take(struct thsi_outbox *outbox, unsigned what);
 
 /* Whether nothing waits. */
@@ -108,11 +120,11 @@ bool thsi_outbox_acked(struct thsi_outbox *outbox, uint64_t ack);
 
 /* The link is gone: forget what was on its way, queue its control records again, in front. Frames of lane NODE go
  * too: they meant that link; so does the rest of bulk messages that were half through. Errors: NOMEM, and control
- * records are then lost (the caller says so). */
+ * records are then lost (the caller says so). Gives what is in @loss in any case. */
 THS_MUST_CHECK
 enum ths_err thsi_outbox_link_lost(struct thsi_outbox *outbox, struct thsi_outbox_loss *loss);
 
-/* Forget everything: the node is gone for good. @loss counts what was queued too. */
+/* Forget everything: the node is gone for good. @loss counts what was queued too. Gives what is in it. */
 void thsi_outbox_clear(struct thsi_outbox *outbox, struct thsi_outbox_loss *loss);
 
 /* Assert all that is believed about it. For tests and debug builds. */

@@ -28,6 +28,9 @@ void thsi_outbox_drop_lane(struct thsi_outbox *outbox, enum thsi_lane lane);
 /* Drop items that are in no list any more. Returns how many of them were messages. */
 uint64_t thsi_outbox_drop_items(struct thsi_outbox *outbox, struct thsi_bulk_item *item);
 
+/* A bulk message of @pair leaves or is given up: who is told if it is lost. Returns how many entries that made. */
+uint32_t thsi_outbox_tell_bulk(struct thsi_outbox *outbox, const struct thsi_pair *pair);
+
 /* Put again what waited behind a message that is through, or that never will be. */
 void thsi_outbox_put_again(struct thsi_outbox *outbox, struct thsi_bulk_item *item);
 

@@ -35,7 +35,8 @@ enum ths_err thsi_outbox_sent(struct thsi_outbox *outbox, struct thsi_outframe *
     frame->epoch = outbox->epoch;
     outbox->unacked_count++;
     *unacked_at(outbox, outbox->unacked_count - 1) =
-        (struct thsi_unacked){ counter, frame->control_last, frame->len, frame->messages, frame->bulk };
+        (struct thsi_unacked){ counter, frame->control_last, frame->len, frame->messages, frame->senders,
+                               frame->bulk };
     outbox->unacked_bytes += frame->len;
     outbox->unacked_bulk += frame->bulk ? frame->len : 0;
     return THS_OK;
@@ -65,6 +66,8 @@ bool thsi_outbox_acked(struct thsi_outbox *outbox, uint64_t ack)
         outbox->unacked_bulk -= frame->bulk ? frame->len : 0;
         if (frame->control_last > 0)
             forget_control(outbox, frame->control_last);
+        outbox->taken_messages -= frame->messages;
+        thsi_senders_forget(frame->bulk ? &outbox->senders_bulk : &outbox->senders, frame->senders);
         outbox->unacked_start = (outbox->unacked_start + 1) % outbox->unacked_cap;
         outbox->unacked_count--;
         any = true;
@@ -73,6 +76,50 @@ bool thsi_outbox_acked(struct thsi_outbox *outbox, uint64_t ack)
 }
 
 /* ---- Loss ------------------------------------------------------------------------------- */
+
+uint32_t thsi_outbox_tell_bulk(struct thsi_outbox *outbox, const struct thsi_pair *pair)
+{
+    uint32_t entries = thsi_senders_add(&outbox->senders_bulk, outbox->env, pair->from, pair->to, 0);
+
+    thsi_senders_take(&outbox->senders_bulk, entries);
+    return entries;
+}
+
+/* Whose the lost ones of @senders were. */
+static void tell(struct thsi_senders *senders, struct thsi_outbox_loss *loss)
+{
+    if (loss->told && senders->taken > 0) {
+        memcpy(loss->told + loss->told_count, senders->entries + senders->start, senders->taken * sizeof *loss->told);
+        loss->told_count += senders->taken;
+    }
+    thsi_senders_forget(senders, senders->taken);
+}
+
+/* What was taken, or is given up, is lost. Without memory nobody is told, and the messages are only counted. */
+static void lose_taken(struct thsi_outbox *outbox, struct thsi_outbox_loss *loss)
+{
+    size_t count = outbox->senders.taken + outbox->senders_bulk.taken;
+
+    if (count > 0)
+        loss->told = outbox->env->memory(outbox->env, NULL, count * sizeof *loss->told);
+    tell(&outbox->senders, loss);
+    tell(&outbox->senders_bulk, loss);
+    loss->frames = outbox->unacked_count;
+    loss->messages += outbox->taken_messages;
+    outbox->taken_messages = outbox->taken_control = 0;
+    outbox->unacked_count = outbox->unacked_start = 0;
+    outbox->unacked_bytes = outbox->unacked_bulk = 0;
+    outbox->epoch++;
+}
+
+/* Items that are in no list any more are lost. */
+static void lose_items(struct thsi_outbox *outbox, struct thsi_bulk_item *items, struct thsi_outbox_loss *loss)
+{
+    for (const struct thsi_bulk_item *item = items; item; item = item->next)
+        if (item->pair.told)
+            (void)thsi_outbox_tell_bulk(outbox, &item->pair);
+    loss->messages += thsi_outbox_drop_items(outbox, items);
+}
 
 /* Put @count frames before all others, as if they had not been taken yet: no bulk message that is left overtakes them. */
 static void put_in_front(struct thsi_outbox *outbox, struct thsi_outframe *first, struct thsi_outframe *last, uint64_t count)
@@ -126,54 +173,33 @@ static enum ths_err repeat_control(struct thsi_outbox *outbox, uint64_t last, ui
     return at < outbox->control_end && entry.number <= last ? THS_NOMEM : THS_OK;
 }
 
-/* Bulk messages of which a part is lost: nobody needs the rest. */
-static void break_bulk(struct thsi_outbox *outbox, struct thsi_outbox_loss *loss)
-{
-    struct thsi_bulk_item *broken, *held;
-
-    thsi_bulk_break(&outbox->bulk, &broken, &held);
-    loss->messages += thsi_outbox_drop_items(outbox, broken);
-    thsi_outbox_put_again(outbox, held);
-}
-
 enum ths_err thsi_outbox_link_lost(struct thsi_outbox *outbox, struct thsi_outbox_loss *loss)
 {
+    uint64_t control_last = outbox->taken_control;
+    struct thsi_bulk_item *broken, *held;
     enum ths_err err = THS_OK;
-    uint64_t control_last = 0;
 
     memset(loss, 0, sizeof *loss);
-    for (size_t i = 0; i < outbox->unacked_count; i++) {
-        const struct thsi_unacked *frame = unacked_at(outbox, i);
-        loss->frames++;
-        loss->messages += frame->messages;
-        if (frame->control_last > control_last)
-            control_last = frame->control_last;
-    }
-    outbox->unacked_count = outbox->unacked_start = 0;
-    outbox->unacked_bytes = outbox->unacked_bulk = 0;
-    outbox->epoch++;
+    thsi_bulk_break(&outbox->bulk, &broken, &held); /* of which a part is lost: nobody needs the rest */
+    lose_items(outbox, broken, loss);
+    lose_taken(outbox, loss);
     thsi_outbox_drop_lane(outbox, THSI_LANE_NODE);
     if (control_last > 0)
         err = repeat_control(outbox, control_last, &loss->repeated);
-    break_bulk(outbox, loss);
+    thsi_outbox_put_again(outbox, held);
     return err;
 }
 
 void thsi_outbox_clear(struct thsi_outbox *outbox, struct thsi_outbox_loss *loss)
 {
     memset(loss, 0, sizeof *loss);
-    loss->messages = outbox->queued_messages;
-    for (size_t i = 0; i < outbox->unacked_count; i++) {
-        loss->frames++;
-        loss->messages += unacked_at(outbox, i)->messages;
-    }
+    lose_items(outbox, thsi_bulk_take_all(&outbox->bulk), loss);
+    loss->messages += outbox->queued_messages;
+    thsi_senders_take(&outbox->senders, outbox->senders.end - outbox->senders.start - outbox->senders.taken);
+    lose_taken(outbox, loss);
     thsi_outbox_drop_lane(outbox, THSI_LANE_NODE);
     thsi_outbox_drop_lane(outbox, THSI_LANE_SIGNALS);
-    (void)thsi_outbox_drop_items(outbox, thsi_bulk_take_all(&outbox->bulk));
-    outbox->unacked_count = outbox->unacked_start = 0;
-    outbox->unacked_bytes = outbox->unacked_bulk = 0;
     outbox->control_start = outbox->control_end = 0;
-    outbox->epoch++;
 }
 
 /* What bulk messages and those behind them count for. */
@@ -195,7 +221,7 @@ static void check_bulk(const struct thsi_outbox *outbox, size_t *queued, uint64_
 
 void thsi_outbox_check(const struct thsi_outbox *outbox)
 {
-    size_t queued = 0, unacked_bytes = 0, unacked_bulk = 0;
+    size_t queued = 0, unacked_bytes = 0, unacked_bulk = 0, senders = 0, unacked_senders = 0;
     uint64_t messages = 0, last = 0;
 
     check_bulk(outbox, &queued, &messages);
@@ -210,13 +236,17 @@ void thsi_outbox_check(const struct thsi_outbox *outbox)
             last = frame->control_last > 0 ? frame->control_last : last;
             queued += frame->len;
             messages += frame->messages;
+            senders += frame->senders;
         }
         assert((outbox->head[lane] == NULL) == (outbox->tail[lane] == NULL));
     }
     for (size_t i = 0; i < outbox->unacked_count; i++) {
         unacked_bytes += unacked_at(outbox, i)->len;
         unacked_bulk += unacked_at(outbox, i)->bulk ? unacked_at(outbox, i)->len : 0;
+        unacked_senders += unacked_at(outbox, i)->senders;
     }
+    assert(outbox->senders.end - outbox->senders.start == outbox->senders.taken + senders);
+    assert(unacked_senders <= outbox->senders.taken + outbox->senders_bulk.taken);
     assert(unacked_bulk == outbox->unacked_bulk);
     assert(queued == outbox->queued);
     assert(messages == outbox->queued_messages);

@@ -151,8 +151,8 @@ struct ths_reply_to {
 /* ths_tell(where, to, greet, .name = "world"): copies the message into the receiver's mailbox. At most once.
  * Returns what is known at once: OK, FULL, GONE (also for THS_NOBODY), STALE, UNKNOWN_NODE, TOO_BIG, MALFORMED, NOMEM, CLOSED (it
  * is draining, or its node stops); for an actor of another node also UNKNOWN_TYPE and TYPE_MISMATCH. May be ignored: what was
- * not delivered is counted as a dead letter. For an actor of another node OK means "on its way"; what is refused there is
- * counted here when that is known, and told to the sending actor as a ths_undelivered (lifecycle.h). */
+ * not delivered is counted as a dead letter. For an actor of another node OK means "on its way"; what is refused there,
+ * or lost, is counted here when that is known, and told to the sending actor as a ths_undelivered (lifecycle.h). */
 #define ths_tell(where, to, ...) \
     thsp_tell(THSP_WHERE(where), to, THSP_TYPE_V(__VA_ARGS__), THSP_LITERAL_V(__VA_ARGS__))
 

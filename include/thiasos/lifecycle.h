@@ -34,7 +34,9 @@ THS_MESSAGE(ths_stopped, "ths.stopped", 1, ref(who), u8(reason), string(text))
 /* Nothing came for so long: see ths_receive_timeout. */
 THS_MESSAGE(ths_idle, "ths.idle", 1, u64(ms))
 
-/* Tells of this actor to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err). They are
+/* Tells of this actor to `to` that another node refused, gathered: `count` of them, for the reason err (enum ths_err); or, with
+ * NODE_LOST, that a lost link, or the loss of the node, took with it: nobody knows which of them arrived. Comes before any later
+ * tell to `to` arrives. `to` has slot 0 for several actors of to.node: of a group, or when more than 64 are concerned. They are
  * counted as dead letters here, too. */
 THS_MESSAGE(ths_undelivered, "ths.undelivered", 1, ref(to), u32(err), u64(count))
 

@@ -1,5 +1,5 @@
 /* Links that end at any byte, again and again, while messages of all sizes are on them: what arrives is whole and in order,
- * nothing arrives twice, what is lost is counted, control signals arrive exactly once.
+ * nothing arrives twice, what is lost is told to its sender before anything later arrives, control signals arrive exactly once.
  *
  *     test_sim_links                    what fits into a test run
  *     test_sim_links SEEDS [FIRST]      that many, from the seed FIRST on */
@@ -21,7 +21,7 @@
 
 enum { SHIPPERS = 3, PORTS = 2, SEEDS = 40, LOAD_MAX = 300000, ROUNDS = 60, BREAKS = 12 };
 
-THS_MESSAGE(cargo, "test.links.cargo", 1, u32(shipper), u32(port), u64(n), bytes(load, .max = LOAD_MAX))
+THS_MESSAGE(cargo, "test.links.cargo", 1, u32(shipper), u32(port), u64(n), u64(tell), bytes(load, .max = LOAD_MAX))
 THS_MESSAGE(question, "test.links.question", 1, u32(shipper), u32(port), u64(n), bytes(load, .max = LOAD_MAX))
 THS_MESSAGE(answer, "test.links.answer", 1, u64(n), bytes(load, .max = LOAD_MAX))
 THS_MESSAGE(ship, "test.links.ship", 1)
@@ -33,6 +33,7 @@ static struct {
     ths_ref ports[PORTS];
     uint64_t sent, arrived, wrong, asked, ended, downs, monitors;
     uint64_t last[SHIPPERS][PORTS];
+    uint64_t tells[SHIPPERS][PORTS], came[SHIPPERS][PORTS], told[SHIPPERS][PORTS]; /* sent, arrived, told as lost */
     uint8_t load[LOAD_MAX + 256];
 } story;
 
@@ -55,7 +56,11 @@ struct port { char none; };
 
 THS_ON(port, cargo)
 {
+    uint64_t *came = &story.came[msg->shipper][msg->port];
+
     check(msg->shipper, msg->port, msg->n, msg->load);
+    story.wrong += msg->tell - 1 - *came > story.told[msg->shipper][msg->port]; /* lost, and its sender does not know */
+    (*came)++;
     story.arrived++;
 }
 
@@ -113,9 +118,21 @@ THS_ON(shipper, ship)
         break;
     default:
         self->n++;
-        story.sent += ths_try_tell(ctx, to, cargo, .shipper = shipper, .port = port, .n = self->n,
-                                   .load = load_of(self->n, any_length())) == THS_OK;
+        if (ths_try_tell(ctx, to, cargo, .shipper = shipper, .port = port, .n = self->n,
+                         .tell = story.tells[shipper][port] + 1, .load = load_of(self->n, any_length())) == THS_OK) {
+            story.sent++;
+            story.tells[shipper][port]++;
+        }
     }
+}
+
+THS_ON(shipper, ths_undelivered)
+{
+    (void)self;
+    for (unsigned port = 0; port < PORTS; port++)
+        if (ths_ref_equal(msg->to, story.ports[port]))
+            story.told[shipper_of(ctx)][port] += msg->count;
+    story.wrong += msg->err != THS_NODE_LOST;
 }
 
 THS_ON(shipper, ths_down)
@@ -124,7 +141,7 @@ THS_ON(shipper, ths_down)
     story.downs++;
 }
 
-THS_BEHAVIOUR(shipper, ship, ths_down)
+THS_BEHAVIOUR(shipper, ship, ths_down, ths_undelivered)
 
 /* ---- Stories -------------------------------------------------------------------------------- */
 
@@ -140,6 +157,18 @@ static void begin(uint64_t seed, ths_ref *shippers)
         story.ports[i] = ths_sim_spawn(story.sim, 2, port, .mailbox = 100000);
     for (unsigned i = 0; i < SHIPPERS; i++)
         shippers[i] = ths_sim_spawn(story.sim, 1, shipper);
+}
+
+/* Whether some shipper was told of fewer than it lost, or of more than it sent. */
+static bool somebody_was_told_wrong(unsigned breaks)
+{
+    for (unsigned shipper = 0; shipper < SHIPPERS; shipper++)
+        for (unsigned port = 0; port < PORTS; port++) {
+            uint64_t sent = story.tells[shipper][port], told = story.told[shipper][port];
+            if (sent - story.came[shipper][port] > told || told > (breaks > 0 ? sent : 0))
+                return true;
+        }
+    return false;
 }
 
 static void tell_of(uint64_t seed, unsigned breaks)
@@ -162,7 +191,7 @@ static void tell_of(uint64_t seed, unsigned breaks)
         assert_int_equal(ths_try_tell(ths_sim_node(story.sim, 2), story.ports[i], quit), THS_OK);
     ths_sim_run_ms(story.sim, 5000);
     ths_node_stats(node, &stats);
-    if (story.wrong > 0 || story.downs != story.monitors || story.ended != story.asked ||
+    if (story.wrong > 0 || somebody_was_told_wrong(breaks) || story.downs != story.monitors || story.ended != story.asked ||
         story.arrived > story.sent || story.sent - story.arrived > stats.dead_letters[THS_NODE_LOST] ||
         (breaks == 0 && story.sent != story.arrived))
         fail_msg("seed %llu: %llu sent, %llu arrived, %llu reported lost, %llu wrong, %llu asks, %llu ended, %llu monitors, "
@@ -185,6 +214,31 @@ static void nothing_is_doubled_reordered_or_lost_in_silence_when_links_end_at_an
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++)
         tell_of(seed, BREAKS);
+}
+
+/* Nothing of what is told to a node that is gone may vanish without a word, in whatever order its end is noticed. */
+static void tells_to_a_node_that_crashes_are_told_as_lost(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS / 4; seed++) {
+        ths_ref shippers[SHIPPERS];
+
+        begin(seed, shippers);
+        for (unsigned round = 0; round < ROUNDS; round++) {
+            for (unsigned i = 0; i < SHIPPERS; i++)
+                assert_int_equal(ths_try_tell(ths_sim_node(story.sim, 1), shippers[i], ship), THS_OK);
+            ths_sim_run_ms(story.sim, ths_sim_random(story.sim, 4));
+            if (round == ROUNDS / 2)
+                ths_sim_crash(story.sim, 2);
+        }
+        ths_sim_run_ms(story.sim, 60000);
+        assert_int_equal(story.wrong, 0);
+        assert_int_equal(story.downs, story.monitors);
+        assert_int_equal(story.ended, story.asked);
+        assert_false(somebody_was_told_wrong(1));
+        assert_true(story.sent > story.arrived);
+        ths_sim_destroy(story.sim);
+    }
 }
 
 /* ---- One large message ---------------------------------------------------------------------- */
@@ -298,7 +352,7 @@ static uint64_t fill_up(size_t len)
     uint64_t taken = 0;
 
     while ((err = ths_try_tell(ths_sim_node(story.sim, 1), story.ports[0], cargo, .n = story.sent + 1,
-                               .load = load_of(story.sent + 1, len))) == THS_OK) {
+                               .tell = story.sent + 1, .load = load_of(story.sent + 1, len))) == THS_OK) {
         story.sent++;
         taken++;
         if (taken % 16 == 0)
@@ -346,6 +400,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_arrives_in_order_on_a_link_that_holds),
         cmocka_unit_test(nothing_is_doubled_reordered_or_lost_in_silence_when_links_end_at_any_byte),
+        cmocka_unit_test(tells_to_a_node_that_crashes_are_told_as_lost),
         cmocka_unit_test(asks_are_answered_while_a_large_message_is_on_its_way),
         cmocka_unit_test(large_message_arrives_before_its_sender_has_left),
         cmocka_unit_test(sender_to_a_node_that_stands_still_hears_full_and_nothing_is_lost),

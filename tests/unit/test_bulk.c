@@ -26,6 +26,7 @@ static struct thsi_outframe *wire[WIRE_MAX];
 static size_t wire_count;
 static uint64_t counter, arrived, lost, controls, again;
 static uint64_t seen[ACTORS][ACTORS]; /* the last number of each pair */
+static uint64_t missing[ACTORS][ACTORS + 1]; /* messages of each pair, or to all: sent, not arrived, not told as lost */
 static uint64_t last_number;          /* of control records */
 static uint8_t *filling;              /* bytes to send */
 
@@ -44,6 +45,7 @@ static int set_up(void **state)
     wire_count = 0;
     counter = arrived = lost = controls = again = last_number = 0;
     memset(seen, 0, sizeof seen);
+    memset(missing, 0, sizeof missing);
     filling = calloc(1, 4 * MIB);
     assert_non_null(filling);
     return 0;
@@ -70,6 +72,12 @@ static struct thsi_actor_id actor(unsigned slot)
     return (struct thsi_actor_id){ slot, 1 };
 }
 
+static void count_sent(unsigned from, unsigned to, enum ths_err err)
+{
+    if (from < ACTORS)
+        missing[from][to] += err == THS_OK;
+}
+
 /* Message @n of a pair, or to all actors with @to ACTORS. */
 static enum ths_err put(unsigned from, unsigned to, uint64_t n, size_t len)
 {
@@ -85,13 +93,17 @@ static enum ths_err put(unsigned from, unsigned to, uint64_t n, size_t len)
 
     assert_int_equal(thsi_message_weigh(info, &body, &packed), THS_OK);
     packed += 200;
-    if (packed <= THSI_BULK_RECORD)
-        return thsi_outbox_put(&outbox, THSI_CLASS_DATA, &envelope);
+    if (packed <= THSI_BULK_RECORD) {
+        err = thsi_outbox_put(&outbox, THSI_CLASS_DATA, &envelope);
+        count_sent(from, to, err);
+        return err;
+    }
     err = thsi_bulk_pack(&env.env, frames, THSI_CLASS_DATA, &envelope, packed, &item);
     assert_int_equal(err, THS_OK);
     err = thsi_outbox_put_bulk(&outbox, item);
     if (err != THS_OK)
         thsi_bulk_drop(&env.env, frames, item);
+    count_sent(from, to, err);
     return err;
 }
 
@@ -156,6 +168,8 @@ static void take_tell(struct thsi_envelope *envelope, struct thsi_unpacker *unpa
 
     assert_int_equal(thsi_envelope_unpack_body(envelope, unpacker, thsi_type_intern(&load_type), &arena, &body), THS_OK);
     arrived++;
+    if (envelope->from.slot < ACTORS)
+        missing[envelope->from.slot][envelope->kind == THSI_RECORD_TELL ? envelope->to.slot : ACTORS]--;
     if (envelope->kind == THSI_RECORD_TELL)
         note(envelope->from.slot, envelope->to.slot, ((struct load *)body)->n);
     while (envelope->kind == THSI_RECORD_GROUP_TELL && thsi_envelope_next_receiver(envelope, &to))
@@ -219,6 +233,30 @@ static void deliver_all(void)
     assert_int_equal(thsi_outbox_bytes(&outbox), 0);
 }
 
+/* The senders are told. All messages here are of actors, so all are told of. */
+static void tell(struct thsi_outbox_loss *loss)
+{
+    uint64_t count = 0;
+
+    loss->told_count = thsi_senders_gather(loss->told, loss->told_count);
+    for (size_t i = 0; i < loss->told_count; i++) {
+        const struct thsi_sender *entry = &loss->told[i];
+        assert_true(missing[entry->from.slot][entry->to.slot] >= entry->count);
+        missing[entry->from.slot][entry->to.slot] -= entry->count;
+        count += entry->count;
+    }
+    assert_int_equal(count, loss->messages);
+    lost += loss->messages;
+    thsi_outbox_loss_fini(loss, &env.env);
+}
+
+static void assert_nothing_is_missing(void)
+{
+    for (unsigned from = 0; from < ACTORS; from++)
+        for (unsigned to = 0; to <= ACTORS; to++)
+            assert_int_equal(missing[from][to], 0);
+}
+
 static void cut(void)
 {
     struct thsi_outbox_loss loss;
@@ -227,7 +265,7 @@ static void cut(void)
         thsi_frames_put(frames, wire[i]);
     wire_count = 0;
     assert_int_equal(thsi_outbox_link_lost(&outbox, &loss), THS_OK);
-    lost += loss.messages;
+    tell(&loss);
     thsi_reassembly_fini(&pieces);
     thsi_outbox_check(&outbox);
 }
@@ -365,6 +403,7 @@ static void lost_link_breaks_what_was_half_through_and_keeps_the_rest(void **sta
     cut();
     assert_int_equal(lost, 1);
     deliver_all();
+    assert_nothing_is_missing();
     assert_int_equal(arrived, 2);
     assert_int_equal(controls, 1);
     assert_int_equal(seen[0][1], 4);
@@ -395,6 +434,8 @@ static void node_that_is_buried_counts_all_that_waited(void **state)
     assert_true(take(THSI_TAKE_ALL));
     thsi_outbox_clear(&outbox, &loss);
     assert_int_equal(loss.messages, 3);
+    tell(&loss);
+    assert_nothing_is_missing();
     assert_true(thsi_outbox_is_empty(&outbox));
 }
 
@@ -423,6 +464,23 @@ static void frame_that_is_read_record_by_record_names_each_pair(void **state)
     deliver_all();
     assert_int_equal(again, 0);
     assert_int_equal(arrived, 4);
+}
+
+/* So ends a link for which there was no memory, or no number left. */
+static void frame_that_was_taken_and_never_sent_is_lost_with_the_link(void **state)
+{
+    (void)state;
+    assert_int_equal(put(0, 1, 1, 10), THS_OK);
+    assert_int_equal(put(2, 1, 2, 10), THS_OK);
+    assert_int_equal(put_control(0, 1, 3), THS_OK);
+    thsi_frames_put(frames, thsi_outbox_take(&outbox, THSI_TAKE_ALL));
+    assert_int_equal(put(0, 1, 4, 10), THS_OK); /* waits for the next link */
+    cut();
+    assert_int_equal(lost, 2);
+    deliver_all();
+    assert_int_equal(controls, 1);
+    assert_int_equal(arrived, 1);
+    assert_nothing_is_missing();
 }
 
 /* ---- Random histories --------------------------------------------------------------------- */
@@ -469,6 +527,7 @@ static void random_history(uint64_t seed, unsigned cuts_in_1000)
     }
     deliver_all();
     assert_int_equal(arrived + lost, messages);
+    assert_nothing_is_missing();
     assert_int_equal(controls, monitors);
 }
 
@@ -508,6 +567,7 @@ int main(void)
         TEST(node_that_is_buried_counts_all_that_waited),
         TEST(pair_is_named_once_in_a_frame),
         TEST(frame_that_is_read_record_by_record_names_each_pair),
+        TEST(frame_that_was_taken_and_never_sent_is_lost_with_the_link),
         TEST(every_history_keeps_the_order_of_pairs_and_loses_nothing),
         TEST(every_history_with_cuts_counts_what_is_lost),
     };

@@ -632,6 +632,7 @@ static void lost_link_gives_up_what_came_in_part(void **state)
     }
     assert_true(b.remote->pieces > 0);
     assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    thsi_outbox_loss_fini(&loss, &env.env);
     assert_int_equal(loss.messages, 1);
     assert_true(thsi_remote_link_down(b.remote, b.peer, &loss));
     assert_int_equal(b.remote->pieces, 0);
@@ -959,6 +960,7 @@ static void control_is_repeated_on_the_next_link_and_acted_upon_once(void **stat
     assert_int_equal(thsi_remote_send(a.remote, &down), THS_OK);
     assert_int_equal(carry(&a, NULL, false), THS_OK); /* lost */
     assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    thsi_outbox_loss_fini(&loss, &env.env);
     assert_int_equal(loss.repeated, 2);
     assert_int_equal(thsi_remote_link_up(a.remote, a.peer), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
@@ -996,6 +998,11 @@ static void lost_tells_are_counted_and_not_repeated(void **state)
     assert_int_equal(carry(&a, NULL, false), THS_OK);
     assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
     assert_int_equal(loss.messages, 2);
+    assert_int_equal(loss.told_count, 1);
+    assert_int_equal(loss.told[0].from.slot, alice.slot);
+    assert_int_equal(loss.told[0].to.slot, bob.slot);
+    assert_int_equal(loss.told[0].count, 2);
+    thsi_outbox_loss_fini(&loss, &env.env);
     assert_int_equal(thsi_remote_link_up(a.remote, a.peer), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
     assert_int_equal(b.fake.count, 0);
@@ -1010,6 +1017,7 @@ static void types_in_use_are_announced_again_on_the_next_link(void **state)
     assert_int_equal(greet_bob(alice), THS_OK);
     assert_int_equal(carry(&a, NULL, false), THS_OK); /* the announcement is lost with it */
     assert_true(thsi_remote_link_down(a.remote, a.peer, &loss));
+    thsi_outbox_loss_fini(&loss, &env.env);
     assert_int_equal(thsi_remote_link_up(a.remote, a.peer), THS_OK);
     assert_int_equal(greet_bob(alice), THS_OK);
     assert_int_equal(carry(&a, &b, true), THS_OK);
@@ -1084,6 +1092,7 @@ static void buried_node_is_refused_at_once(void **state)
     connect_sides();
     assert_int_equal(greet_bob(alice), THS_OK);
     thsi_remote_bury(a.remote, B, &loss);
+    thsi_outbox_loss_fini(&loss, &env.env);
     assert_int_equal(loss.messages, 1);
     assert_int_equal(greet_bob(alice), THS_NODE_LOST);
 }
