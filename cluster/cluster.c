@@ -20,7 +20,7 @@
 #define DEFAULT_BIND "tcp://127.0.0.1:7400"
 #define LEAVE_NS UINT64_C(3000000000)
 
-/* What is gathered on the way to a cluster half. Holds a key: wipe it. */
+/* What is gathered on the way to a cluster half. Holds keys: wipe them. */
 struct joining {
     struct thsi_runtime *runtime;
     const struct ths_cluster_options *options;
@@ -29,6 +29,9 @@ struct joining {
     const char *endpoint;              /* wanted */
     char bound[THSI_SEED_SIZE + 8];    /* got */
     struct thsi_keyring keys;
+    struct thsi_credential_files files;
+    struct thsi_credential credential;
+    struct thsi_trust trust;
     struct thsi_seeds seeds;
     struct thsi_driver_options driver;
 };
@@ -147,6 +150,21 @@ static enum ths_err take_texts(struct joining *joining)
                       "the list of scopes \"%.80s\" cannot be used: %s; write for example orders,default",
                       options->scopes, ths_err_text(err));
     return THS_OK;
+}
+
+/* Behind the texts: the certificate must give them. */
+static enum ths_err take_credentials(struct joining *joining)
+{
+    char why[THSI_KEY_WHY_SIZE] = "";
+    enum ths_err err = thsi_credential_files_of(&joining->files, joining->options, why);
+
+    if (err == THS_OK && thsi_credential_files_given(&joining->files)) {
+        err = thsi_credentials_load(&joining->files, joining->runtime->env, &joining->driver.self, true,
+                                    &joining->credential, &joining->trust, why);
+        joining->driver.credential = &joining->credential;
+        joining->driver.trust = &joining->trust;
+    }
+    return err == THS_OK ? THS_OK : refuse(joining, err, "%s", why);
 }
 
 static enum ths_err listen_there(struct joining *joining, struct thsi_transport *transport)
@@ -272,6 +290,7 @@ static enum ths_err start(struct joining *joining, struct thsi_transport *transp
         return THS_NOMEM;
     memset(cluster, 0, sizeof *cluster);
     cluster->runtime = runtime;
+    cluster->files = joining->files;
     (void)snprintf(cluster->endpoint, sizeof cluster->endpoint, "%s", joining->bound);
     cluster->key_file = copy_path(runtime->env, joining->options->key_file, &copied);
     cluster->driver = copied ? thsi_driver_create(runtime, transport, &joining->driver) : NULL;
@@ -306,6 +325,8 @@ static enum ths_err join(struct joining *joining, struct thsi_transport *transpo
     err = take_key(joining);
     if (err == THS_OK)
         err = take_texts(joining);
+    if (err == THS_OK)
+        err = take_credentials(joining);
     if (err == THS_OK)
         err = listen_there(joining, transport);
     if (err == THS_OK)
@@ -349,6 +370,8 @@ enum ths_err thsi_cluster_join_on(struct ths_node *node, const struct ths_cluste
         return refuse(&joining, THS_IO, "libsodium could not be initialised; check the system's random source");
     err = join(&joining, transport);
     thsi_keyring_wipe(&joining.keys);
+    thsi_identity_key_wipe(&joining.credential.key);
+    thsi_trust_fini(&joining.trust);
     return err;
 }
 
@@ -367,6 +390,10 @@ enum ths_err ths_cluster_join(struct ths_node *node, const struct ths_cluster_op
     options.advertise = or_variable(options.advertise, "THIASOS_ADVERTISE");
     options.seeds = or_variable(options.seeds, "THIASOS_SEEDS");
     options.key_file = or_variable(options.key_file, "THIASOS_KEY_FILE");
+    options.node_key = or_variable(options.node_key, "THIASOS_NODE_KEY");
+    options.allow = or_variable(options.allow, "THIASOS_ALLOW");
+    options.certificate = or_variable(options.certificate, "THIASOS_CERTIFICATE");
+    options.revoked = or_variable(options.revoked, "THIASOS_REVOKED");
     options.cluster = or_variable(options.cluster, "THIASOS_CLUSTER");
     options.roles = or_variable(options.roles, "THIASOS_ROLES");
     options.scopes = or_variable(options.scopes, "THIASOS_SCOPES");

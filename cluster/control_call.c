@@ -113,8 +113,15 @@ THS_ON(ths_control_caller, ths_relayed)
     finish(ctx, self, (enum ths_err)msg->err, msg);
 }
 
+THS_ON(ths_control_caller, ths_undelivered)
+{
+    finish(ctx, self, (enum ths_err)msg->err, NULL);
+}
+
 THS_ON(ths_control_caller, ths_down)
 {
+    if (msg->reason == THS_REASON_REFUSED)
+        return; /* it may live, and not be watched: its answer says more, or that it got no request, or the time is over */
     finish(ctx, self, msg->reason == THS_REASON_NODE_LOST ? THS_NODE_LOST : THS_GONE, NULL);
 }
 
@@ -131,7 +138,7 @@ THS_ON(ths_control_caller, ths_stopping)
     thsi_control_call_drop(self->call);
 }
 
-THS_BEHAVIOUR(ths_control_caller, control_call_start, ths_relayed, ths_down, control_call_late, ths_stopping)
+THS_BEHAVIOUR(ths_control_caller, control_call_start, ths_relayed, ths_undelivered, ths_down, control_call_late, ths_stopping)
 
 /* ---- The thread ------------------------------------------------------------------------------ */
 

@@ -64,13 +64,15 @@ static bool take_orders(struct thsi_driver *driver)
 {
     const struct thsi_membership_event leave = { .type = THSI_MEMBERSHIP_LEAVE };
     uint32_t orders = atomic_load_explicit(&driver->orders, memory_order_relaxed) &
-                      (THSI_ORDER_LEAVE | THSI_ORDER_DROP | THSI_ORDER_KEYS);
+                      (THSI_ORDER_LEAVE | THSI_ORDER_DROP | THSI_ORDER_KEYS | THSI_ORDER_TRUST);
 
     if (orders == 0)
         return false;
     (void)atomic_fetch_and(&driver->orders, ~orders);
     if (orders & THSI_ORDER_KEYS)
         thsi_driver_take_keys(driver);
+    if (orders & THSI_ORDER_TRUST)
+        thsi_driver_take_trust(driver);
     if (orders & THSI_ORDER_DROP) {
         leave_all(driver);
     } else if ((orders & THSI_ORDER_LEAVE) && thsi_driver_phase_now(driver) == THSI_DRIVER_RUNNING) {
@@ -163,6 +165,8 @@ static uint64_t take_time(struct thsi_driver *driver)
         driver->expire_due_ns = thsi_remote_expire(driver->remote, driver->now_ns);
     if (driver->now_ns >= driver->keys_due_ns)
         thsi_driver_check_keys(driver);
+    if (driver->now_ns >= driver->trust_due_ns)
+        thsi_driver_check_trust(driver);
     (void)thsi_driver_run_events(driver);
     due_ns = thsi_driver_members_deadline(driver);
     if (driver->ack_due_ns < due_ns)
@@ -171,6 +175,8 @@ static uint64_t take_time(struct thsi_driver *driver)
         due_ns = driver->shake_due_ns;
     if (driver->keys_due_ns < due_ns)
         due_ns = driver->keys_due_ns;
+    if (driver->trust_due_ns < due_ns)
+        due_ns = driver->trust_due_ns;
     return driver->expire_due_ns < due_ns ? driver->expire_due_ns : due_ns;
 }
 
@@ -267,12 +273,33 @@ static void free_all(struct thsi_driver *driver)
     thsi_watchers_fini(&driver->watchers);
     thsi_keyring_wipe(&driver->keys);
     thsi_keyring_wipe(&driver->keys_next);
+    thsi_identity_key_wipe(&driver->credential.key);
+    thsi_trust_fini(&driver->trust);
+    thsi_trust_fini(&driver->trust_next);
     (void)pthread_mutex_destroy(&driver->mutex);
     (void)pthread_mutex_destroy(&driver->turn);
     (void)env->memory(env, driver->links, 0);
     (void)env->memory(env, driver->events, 0);
     (void)env->memory(env, driver->packets, 0);
     (void)env->memory(env, driver, 0);
+}
+
+/* Who this node is to the others: by its own key, or by its name and the cluster's. */
+static void take_identity(struct thsi_driver *driver, const struct thsi_driver_options *options)
+{
+    uint8_t static_public[THSI_KEY_SIZE];
+
+    driver->has_node_key = options->credential != NULL;
+    if (!driver->has_node_key) {
+        thsi_cluster_node_id(driver->cluster, driver->self.name, driver->self.id);
+        return;
+    }
+    driver->credential = *options->credential;
+    driver->trust = *options->trust;
+    thsi_trust_init(options->trust, driver->runtime->env);
+    thsi_trust_init(&driver->trust_next, driver->runtime->env);
+    if (thsi_static_of(driver->credential.key.public_key, static_public))
+        thsi_static_node_id(static_public, driver->self.id);
 }
 
 struct thsi_driver *thsi_driver_create(struct thsi_runtime *runtime, struct thsi_transport *transport,
@@ -294,12 +321,13 @@ struct thsi_driver *thsi_driver_create(struct thsi_runtime *runtime, struct thsi
     driver->self = options->self;
     driver->seeds = *options->seeds;
     driver->now_ns = env->now_ns(env);
-    driver->ack_due_ns = driver->shake_due_ns = driver->expire_due_ns = driver->keys_due_ns = UINT64_MAX;
+    driver->ack_due_ns = driver->shake_due_ns = driver->expire_due_ns = UINT64_MAX;
+    driver->keys_due_ns = driver->trust_due_ns = UINT64_MAX;
     (void)snprintf(driver->cluster, sizeof driver->cluster, "%s", options->cluster);
     (void)pthread_mutex_init(&driver->mutex, NULL);
     thsi_driver_turn_init(driver);
     thsi_watchers_init(&driver->watchers, runtime);
-    thsi_cluster_node_id(driver->cluster, driver->self.name, driver->self.id);
+    take_identity(driver, options);
     if (create_parts(driver) && create_cores(driver, options))
         return driver;
     free_all(driver);

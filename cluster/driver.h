@@ -25,6 +25,7 @@
  *   driver_turn.c       who has the network
  *   driver_links.c      the table of links, their beginnings and ends
  *   driver_admission.c  from a handshake to a link that both sides keep
+ *   driver_trust.c      whose node key is admitted, with which rights, and for how long
  *   driver_send.c       frames out, acknowledgements
  *   driver_receive.c    bytes in: frames to records, gossip to the cores
  *   driver_members.c    membership's updates: packets, dials, burials, seeds
@@ -41,6 +42,7 @@
 #include "cluster/remote.h"
 #include "cluster/resolver.h"
 #include "cluster/watchers.h"
+#include "codec/trust.h"
 
 #define THSI_UNVERIFIED_MAX 64u                 /* dialed by strangers; the oldest is closed beyond that */
 #define THSI_SEED_DIALS_MAX 64u
@@ -85,7 +87,13 @@ struct thsi_driver_link {
 };
 
 /* What other threads want of the driver. */
-enum { THSI_ORDER_LEAVE = 1u, THSI_ORDER_STOP = 2u, THSI_ORDER_DROP = 4u, THSI_ORDER_KEYS = 8u };
+enum {
+    THSI_ORDER_LEAVE = 1u,
+    THSI_ORDER_STOP = 2u,
+    THSI_ORDER_DROP = 4u,
+    THSI_ORDER_KEYS = 8u,
+    THSI_ORDER_TRUST = 16u
+};
 
 enum thsi_driver_phase {
     THSI_DRIVER_RUNNING,
@@ -99,6 +107,8 @@ struct thsi_driver_options {
     const char *cluster;                 /* copied */
     const struct thsi_keyring *keys;     /* copied */
     struct thsi_session_limits rekey;
+    const struct thsi_credential *credential; /* copied; NULL: no node key, and nobody's is asked for */
+    struct thsi_trust *trust;            /* with a credential: taken, and left empty */
     const struct thsi_seeds *seeds;      /* copied */
     unsigned heartbeat_ms, suspect_ms, bury_ms;
     bool bury_exits;
@@ -119,6 +129,7 @@ struct thsi_driver {
     struct thsi_session_limits rekey;
     char cluster[256];
     bool bury_exits;
+    bool has_node_key;
 
     /* Any thread. */
     _Atomic uint32_t asleep;             /* the driver waits, or is about to: interrupt it */
@@ -136,7 +147,7 @@ struct thsi_driver {
     _Atomic uint32_t waits_inside;       /* a worker waits for the network */
     _Atomic uint32_t guard_word;         /* rises to wake the thread; parked on */
     _Atomic uint32_t guard_asleep;       /* the thread sleeps until guard_word rises */
-    _Atomic uint64_t closed_for[32];     /* links closed, by enum ths_err; for statistics and tests */
+    _Atomic uint64_t closed_for[64];     /* links closed, by enum ths_err; for statistics and tests */
 
     pthread_mutex_t mutex;               /* over the cores, the watchers and the keyring to come */
     struct thsi_membership *membership;
@@ -145,10 +156,15 @@ struct thsi_driver {
     uint64_t members_version;
     struct thsi_keyring keys_next;       /* to be taken up; none: count is 0 */
     uint32_t keys_given;                 /* how many were */
+    struct thsi_trust trust_next;        /* with THSI_ORDER_TRUST: to take the place of trust, and of proof's certificate */
+    struct thsi_proof proof_next;
 
     /* The driver's own. */
     struct thsi_keyring keys;            /* lent to the links */
     struct thsi_fingerprints fingerprints; /* of keys */
+    struct thsi_credential credential;   /* has_node_key; lent to the links */
+    struct thsi_trust trust;             /* likewise */
+    uint64_t trust_due_ns;               /* when to look for certificates that have expired */
     struct thsi_identity self;           /* as membership knows it; lent to the links */
     struct thsi_seeds seeds;
     uint64_t seeds_note_ns;              /* when to complain of seeds again */
@@ -190,6 +206,10 @@ bool thsi_driver_await(struct thsi_driver *driver, enum thsi_driver_phase phase,
  * @timeout_ns. False: it has not. Thread: any but the driver's and a worker. */
 bool thsi_driver_change_keys(struct thsi_driver *driver, const struct thsi_keyring *keys, uint64_t timeout_ns);
 
+/* From the next step on judge by @trust, which is taken and left empty, and show @certificate (borrowed, @len bytes; 0:
+ * none); links are closed or keep on accordingly. Thread: any. */
+void thsi_driver_change_trust(struct thsi_driver *driver, struct thsi_trust *trust, const char *certificate, size_t len);
+
 /* Stop the tasks, close all links without a word, free all, the transport only if @with_transport. Not before nobody
  * calls the router any more. */
 void thsi_driver_destroy(struct thsi_driver *driver, bool with_transport);
@@ -200,6 +220,12 @@ void thsi_driver_wake(struct thsi_driver *driver);
 static inline enum thsi_driver_phase thsi_driver_phase_now(struct thsi_driver *driver)
 {
     return (enum thsi_driver_phase)atomic_load_explicit(&driver->phase, memory_order_acquire);
+}
+
+/* What this node proves itself by in a handshake; NULL: it has no node key. */
+static inline const struct thsi_credential *thsi_driver_credential(const struct thsi_driver *driver)
+{
+    return driver->has_node_key ? &driver->credential : NULL;
 }
 
 /* ---- Between the driver's files; thread: whoever has the network ------------------------------ */
@@ -229,6 +255,9 @@ void thsi_driver_end(struct thsi_driver *driver, struct thsi_driver_link *link, 
 void thsi_driver_bad_link(struct thsi_driver *driver, struct thsi_driver_link *link, enum ths_err err,
                           uint64_t missing);
 void thsi_driver_close_all(struct thsi_driver *driver);
+/* A refusal inside the session, with @why (borrowed; "": the error says it all). The caller closes the link. */
+void thsi_driver_send_refusal(struct thsi_driver *driver, struct thsi_driver_link *link,
+                              const struct thsi_member_refusal *refusal, const char *why);
 /* The other side said that it does not want this node. */
 void thsi_driver_note_refusal(struct thsi_driver *driver, const struct thsi_driver_link *link, enum ths_err code,
                               const char *text);
@@ -242,6 +271,14 @@ void thsi_driver_verified(struct thsi_driver *driver, struct thsi_driver_link *l
  * gone then. */
 bool thsi_driver_welcomed(struct thsi_driver *driver, struct thsi_driver_link *link, const uint8_t *payload,
                           size_t len);
+
+/* driver_trust.c; all of it does nothing without a node key */
+/* Whether the node at the other end of a verified link is admitted, and its rights. */
+void thsi_driver_judge(struct thsi_driver *driver, const struct thsi_driver_link *link, struct thsi_verdict *verdict);
+/* Close the links that are admitted no more, give the others the rights that they have now. */
+void thsi_driver_check_trust(struct thsi_driver *driver);
+/* Take up what thsi_driver_change_trust left. */
+void thsi_driver_take_trust(struct thsi_driver *driver);
 
 /* driver_send.c */
 /* Send the few bytes of a handshake. False: they could not be sent, close the link. */
@@ -262,7 +299,7 @@ void thsi_driver_note_loss(struct thsi_driver *driver, uint64_t uid, const char 
 /* driver_receive.c */
 void thsi_driver_data(struct thsi_driver *driver, thsi_link id, const uint8_t *data, size_t len);
 void thsi_driver_gossip(void *arg, struct thsi_peer *peer, const uint8_t *packet, size_t len);
-void thsi_driver_bye(void *arg, struct thsi_peer *peer);
+void thsi_driver_bye(void *arg, struct thsi_peer *peer, enum ths_err err, const char *why);
 
 /* driver_keys.c */
 /* The link is up: its handover begins. May close it. */

@@ -55,13 +55,13 @@ void thsi_driver_asked(struct thsi_driver *driver, struct thsi_driver_link *link
 
 /* ---- Admission -------------------------------------------------------------------------- */
 
-/* A refusal inside the session: a BYE, then what the other side needs to know, as a packet. */
-static void send_refusal(struct thsi_driver *driver, struct thsi_driver_link *link,
-                         const struct thsi_member_refusal *refusal)
+/* A BYE, then what the other side needs to know, as a packet. */
+void thsi_driver_send_refusal(struct thsi_driver *driver, struct thsi_driver_link *link,
+                              const struct thsi_member_refusal *refusal, const char *why)
 {
-    uint8_t payload[256], packet[128];
+    uint8_t payload[512], packet[128];
     struct thsi_packer details, packer;
-    struct thsi_envelope bye = { .kind = THSI_RECORD_BYE, .err = (uint32_t)refusal->err };
+    struct thsi_envelope bye = { .kind = THSI_RECORD_BYE, .err = (uint32_t)refusal->err, .text = why };
     struct thsi_envelope more = { .kind = THSI_RECORD_GOSSIP, .bytes = packet };
 
     thsi_packer_init(&details, packet, sizeof packet);
@@ -74,20 +74,20 @@ static void send_refusal(struct thsi_driver *driver, struct thsi_driver_link *li
     link->drain = true;
 }
 
-/* Whether the first payload of a link is a refusal. */
-static bool is_refusal(const uint8_t *payload, size_t len, struct thsi_member_refusal *refusal)
+/* Whether the first payload of a link is a refusal. Its text goes to @texts. */
+static bool is_refusal(const uint8_t *payload, size_t len, struct thsi_arena *texts, struct thsi_member_refusal *refusal,
+                       const char **why)
 {
-    uint8_t room[256];
-    struct thsi_arena texts = { .base = room, .cap = sizeof room };
     struct thsi_envelope envelope;
     struct thsi_unpacker unpacker, details;
 
     thsi_unpacker_init(&unpacker, payload, len);
-    if (len == 0 || thsi_envelope_unpack(&envelope, &unpacker, &texts) != THS_OK ||
+    if (len == 0 || thsi_envelope_unpack(&envelope, &unpacker, texts) != THS_OK ||
         envelope.kind != THSI_RECORD_BYE || envelope.err == THS_OK)
         return false;
+    *why = envelope.text ? envelope.text : "";
     *refusal = (struct thsi_member_refusal){ .err = thsi_refusal_of_code(envelope.err) };
-    if (thsi_envelope_unpack(&envelope, &unpacker, &texts) != THS_OK || envelope.kind != THSI_RECORD_GOSSIP ||
+    if (thsi_envelope_unpack(&envelope, &unpacker, texts) != THS_OK || envelope.kind != THSI_RECORD_GOSSIP ||
         !envelope.bytes)
         return true;
     thsi_unpacker_init(&details, envelope.bytes, envelope.bytes_len);
@@ -96,25 +96,55 @@ static bool is_refusal(const uint8_t *payload, size_t len, struct thsi_member_re
 }
 
 static void refused(struct thsi_driver *driver, struct thsi_driver_link *link,
-                    const struct thsi_member_refusal *refusal)
+                    const struct thsi_member_refusal *refusal, const char *why)
 {
     const struct thsi_membership_event event = { .type = THSI_MEMBERSHIP_REFUSED, .uid = link->uid,
                                                  .refusal = *refusal };
 
-    (void)atomic_fetch_add_explicit(&driver->closed_for[(unsigned)refusal->err % 32], 1, memory_order_relaxed);
-    thsi_driver_note_refusal(driver, link, refusal->err, "");
+    (void)atomic_fetch_add_explicit(&driver->closed_for[(unsigned)refusal->err % 64], 1, memory_order_relaxed);
+    thsi_driver_note_refusal(driver, link, refusal->err, why);
     if (refusal->err == THS_NODE_LOST)
         driver->yields_uid = link->uid; /* unless this node does, and then it dials nobody any more */
     thsi_driver_later(driver, &event); /* ends the dial too */
     thsi_driver_end(driver, link, true);
 }
 
-/* Ask membership; a refusal is sent, and the link is gone then. */
+/* Say no, with @why or what the error says, and close the link. */
+static void refuse(struct thsi_driver *driver, struct thsi_driver_link *link, const struct thsi_member_refusal *refusal,
+                   const char *why)
+{
+    enum ths_err err = refusal->err;
+
+    (void)atomic_fetch_add_explicit(&driver->closed_for[(unsigned)err % 64], 1, memory_order_relaxed);
+    if (err != THS_CLOSED && driver->now_ns >= driver->refusal_note_ns) {
+        driver->refusal_note_ns = driver->now_ns + THSI_REFUSAL_NOTE_NS;
+        thsi_note(driver->runtime, THS_LOG_INFO, "link", "refused %s at %s: %s", link->core.handshake.peer.name,
+                  link->core.handshake.peer.address, *why ? why : ths_err_text(err));
+    }
+    thsi_driver_send_refusal(driver, link, refusal, why);
+    thsi_driver_close(driver, link, THSI_END_LOST, true);
+}
+
+/* Whether its node key is good; else the refusal is sent, and the link is gone. */
+static bool is_trusted(struct thsi_driver *driver, struct thsi_driver_link *link)
+{
+    const struct thsi_member_refusal refusal = { .err = THS_NOT_ALLOWED };
+    struct thsi_verdict verdict;
+
+    thsi_driver_judge(driver, link, &verdict);
+    if (!verdict.admitted)
+        refuse(driver, link, &refusal, verdict.why);
+    return verdict.admitted;
+}
+
+/* Its node key first, then what membership says; a refusal is sent, and the link is gone then. */
 static bool admit(struct thsi_driver *driver, struct thsi_driver_link *link)
 {
     struct thsi_member_refusal refusal;
     enum ths_err err;
 
+    if (!is_trusted(driver, link))
+        return false;
     (void)pthread_mutex_lock(&driver->mutex);
     err = thsi_membership_admit(driver->membership, &link->core.handshake.peer, &refusal);
     (void)pthread_mutex_unlock(&driver->mutex);
@@ -122,13 +152,7 @@ static bool admit(struct thsi_driver *driver, struct thsi_driver_link *link)
         err = refusal.err = THS_CLOSED;
     if (err == THS_OK)
         return true;
-    if (err != THS_CLOSED && driver->now_ns >= driver->refusal_note_ns) {
-        driver->refusal_note_ns = driver->now_ns + THSI_REFUSAL_NOTE_NS;
-        thsi_note(driver->runtime, THS_LOG_INFO, "link", "refused %s at %s: %s", link->core.handshake.peer.name,
-                  link->core.handshake.peer.address, ths_err_text(err));
-    }
-    send_refusal(driver, link, &refusal);
-    thsi_driver_close(driver, link, THSI_END_LOST, true);
+    refuse(driver, link, &refusal, "");
     return false;
 }
 
@@ -140,7 +164,7 @@ static bool replace_older(struct thsi_driver *driver, struct thsi_driver_link *l
     struct thsi_driver_link *old = peer ? peer->link : NULL;
 
     if (old && !thsi_membership_new_link_wins(driver->self.uid, link->uid, old->dialed, link->dialed)) {
-        send_refusal(driver, link, &refusal);
+        thsi_driver_send_refusal(driver, link, &refusal, "");
         thsi_driver_end(driver, link, true);
         return false;
     }
@@ -159,6 +183,7 @@ static bool go_up(struct thsi_driver *driver, struct thsi_driver_link *link)
 {
     struct thsi_identity who = link->core.handshake.peer;
     thsi_link id = link->id;
+    struct thsi_verdict verdict;
     struct thsi_peer *peer;
 
     (void)thsi_driver_run_events(driver); /* the end of an earlier link is told before the beginning of this one */
@@ -173,6 +198,8 @@ static bool go_up(struct thsi_driver *driver, struct thsi_driver_link *link)
     link->stage = THSI_STAGE_UP;
     link->peer = peer;
     peer->link = link;
+    thsi_driver_judge(driver, link, &verdict);
+    peer->rights = verdict.rights;
     if (thsi_driver_session_up(driver, &who) != THS_OK) {
         link = thsi_driver_find(driver, id);
         if (link)
@@ -222,7 +249,8 @@ static void verified_dialed(struct thsi_driver *driver, struct thsi_driver_link 
         thsi_driver_end(driver, link, true);
         return;
     }
-    if (!speaks_first(driver, who) && !admit(driver, link))
+    /* Of keys it speaks in any case: a link that the other side believes in, even for a moment, is a sign of life. */
+    if (!is_trusted(driver, link) || (!speaks_first(driver, who) && !admit(driver, link)))
         return;
     if (!thsi_driver_send_small(driver, link, NULL, 0))
         thsi_driver_close(driver, link, THSI_END_LOST, true);
@@ -233,7 +261,10 @@ void thsi_driver_verified(struct thsi_driver *driver, struct thsi_driver_link *l
     driver->unverified -= !link->dialed; /* it was in HELLO until now */
     link->stage = THSI_STAGE_WELCOME;
     if (link->dialed) {
-        verified_dialed(driver, link);
+        if (link->core.out_len > 0 && !thsi_driver_send_out(driver, link)) /* its node key */
+            thsi_driver_close(driver, link, THSI_END_LOST, true);
+        else
+            verified_dialed(driver, link);
         return;
     }
     link->uid = link->core.handshake.peer.uid;
@@ -245,9 +276,12 @@ bool thsi_driver_welcomed(struct thsi_driver *driver, struct thsi_driver_link *l
                           size_t len)
 {
     struct thsi_member_refusal refusal;
+    uint8_t room[256];
+    struct thsi_arena texts = { .base = room, .cap = sizeof room };
+    const char *why;
 
-    if (is_refusal(payload, len, &refusal)) {
-        refused(driver, link, &refusal);
+    if (is_refusal(payload, len, &texts, &refusal, &why)) {
+        refused(driver, link, &refusal, why);
         return false;
     }
     if (link->dialed)

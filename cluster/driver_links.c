@@ -148,7 +148,7 @@ void thsi_driver_close_all(struct thsi_driver *driver)
 }
 
 /* A sentence for the log on what came over a link. Never a byte of it. */
-static const char *reason_text(const struct thsi_driver_link *link, enum ths_err err)
+static const char *reason_text(const struct thsi_driver *driver, const struct thsi_driver_link *link, enum ths_err err)
 {
     bool stranger = link->stage == THSI_STAGE_HELLO;
 
@@ -161,6 +161,10 @@ static const char *reason_text(const struct thsi_driver_link *link, enum ths_err
                         : "no cluster key is left that both nodes hold; install one on both";
     case THS_BAD_VERSION:
         return "it speaks no protocol version of this node; update the older one";
+    case THS_NO_NODE_KEY:
+        return driver->has_node_key
+                   ? "it has no node key, which all nodes of this cluster need; give it one with --node-key"
+                   : "it has a node key, and this node has none; give this one a node key with --node-key, or that one none";
     case THS_REFUSED:
         return "it belongs to a cluster of another name";
     case THS_FORGED:
@@ -192,6 +196,11 @@ void thsi_driver_note_refusal(struct thsi_driver *driver, const struct thsi_driv
         thsi_note(driver->runtime, THS_LOG_ERROR, "link",
                   "the node at %s refuses this one: it holds another cluster key; give both the same key file",
                   link->address);
+    else if (code == THS_NO_NODE_KEY)
+        thsi_note(driver->runtime, THS_LOG_ERROR, "link",
+                  "the node at %s refuses this one: %s; give all nodes of a cluster node keys (--node-key), or none",
+                  link->address,
+                  driver->has_node_key ? "it has no node key, and this one has" : "it has a node key, and this one has none");
     else
         thsi_note(driver->runtime, THS_LOG_WARN, "link", "the node at %s refuses this one: %s%s%s", link->address,
                   ths_err_text(code), *text ? ": " : "", text);
@@ -206,14 +215,14 @@ void thsi_driver_bad_link(struct thsi_driver *driver, struct thsi_driver_link *l
     char count[48] = "";
     uint64_t held_back;
 
-    (void)atomic_fetch_add_explicit(&driver->closed_for[(unsigned)err % 32], 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&driver->closed_for[(unsigned)err % 64], 1, memory_order_relaxed);
     if (err == THS_REFUSED && link->dialed) {
         thsi_driver_note_refusal(driver, link, link->core.handshake.refusal.code, link->core.handshake.refusal.text);
     } else if (thsi_note_allowed(&driver->bad_notes, driver->now_ns, &held_back)) {
         if (err == THS_GAP)
             (void)snprintf(count, sizeof count, " (%" PRIu64 " of them)", missing);
         thsi_note(runtime, THS_LOG_WARN, "link", "closed the link with %s%s%s: %s%s (%" PRIu64 " such lines held back)",
-                  name, *name ? " at " : "", *link->address ? link->address : "a stranger", reason_text(link, err),
+                  name, *name ? " at " : "", *link->address ? link->address : "a stranger", reason_text(driver, link, err),
                   count, held_back);
     }
     thsi_driver_close(driver, link, how, true);
@@ -240,7 +249,7 @@ void thsi_driver_check_handshakes(struct thsi_driver *driver)
 static enum ths_err init_core(struct thsi_driver *driver, struct thsi_driver_link *link)
 {
     enum ths_err err = thsi_link_init(&link->core, driver->runtime->env, link->dialed, &driver->keys, driver->cluster,
-                                      &driver->self);
+                                      &driver->self, thsi_driver_credential(driver));
 
     link->core.limits = driver->rekey;
     return err;

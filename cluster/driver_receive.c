@@ -46,17 +46,22 @@ void thsi_driver_gossip(void *arg, struct thsi_peer *peer, const uint8_t *packet
         keep_packet(driver, packet, len);
 }
 
-/* A BYE that is no refusal says that the link is closed on purpose; the close itself says all that matters. */
-void thsi_driver_bye(void *arg, struct thsi_peer *peer)
+/* The link is closed on purpose. The close itself says all that matters, but why this node is not wanted any more its user
+ * wants to know. */
+void thsi_driver_bye(void *arg, struct thsi_peer *peer, enum ths_err err, const char *why)
 {
-    (void)arg;
-    (void)peer;
+    struct thsi_driver *driver = arg;
+
+    if (err == THS_NOT_ALLOWED)
+        thsi_note(driver->runtime, THS_LOG_WARN, "link", "%s closes the link with this node: %s", peer->name,
+                  *why ? why : ths_err_text(err));
 }
 
 /* Any of them may end the link, and with it the frame that the others lie in. */
-static void give_packets(struct thsi_driver *driver, thsi_link id, uint64_t uid)
+static void give_packets(struct thsi_driver *driver, thsi_link id, uint64_t uid, uint32_t rights)
 {
-    struct thsi_membership_event event = { .type = THSI_MEMBERSHIP_RECEIVED, .uid = uid };
+    struct thsi_membership_event event = { .type = THSI_MEMBERSHIP_RECEIVED, .uid = uid,
+                                           .of_itself_only = (rights & THSI_RIGHT_ADMIN) == 0 };
 
     for (size_t i = 0; i < driver->packets_count && thsi_driver_find(driver, id); i++) {
         event.packet = driver->packets[i].bytes;
@@ -105,7 +110,7 @@ static void take_frame(struct thsi_driver *driver, struct thsi_driver_link *link
         thsi_driver_bad_link(driver, link, err, 0);
         return;
     }
-    give_packets(driver, id, uid);
+    give_packets(driver, id, uid, link->peer->rights);
     link = thsi_driver_find(driver, id);
     if (link && link->untended)
         thsi_driver_tend_keys(driver, link);

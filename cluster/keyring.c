@@ -1,4 +1,4 @@
-/* Keyring: the key file of a running node is read again (ths_cluster_reload_keys). */
+/* Keyring: the key files of a running node are read again (ths_cluster_reload_keys). */
 
 #include "cluster/root.h"
 
@@ -39,27 +39,59 @@ static bool overlaps(struct thsi_cluster *cluster, const struct thsi_keyring *ke
     return found;
 }
 
-enum ths_err ths_cluster_reload_keys(struct ths_node *node, char *why, size_t why_size)
+static enum ths_err reload_keyring(struct thsi_cluster *cluster, char *text)
 {
-    struct thsi_cluster *cluster = thsi_cluster_of(node);
-    char text[THSI_KEY_WHY_SIZE] = "";
     struct thsi_keyring keys;
     enum ths_err err;
 
-    if (why && why_size > 0)
-        *why = '\0';
-    if (!cluster || !cluster->key_file)
-        return refuse(THS_INVALID, "the node was started without a key file, so there is none to read again", why,
-                      why_size);
-    err = thsi_keyring_load(&keys, cluster->key_file, text, sizeof text);
+    if (!cluster->key_file)
+        return THS_OK;
+    err = thsi_keyring_load(&keys, cluster->key_file, text, THSI_KEY_WHY_SIZE);
     if (err != THS_OK)
-        return refuse(err, text, why, why_size);
+        return err;
     if (overlaps(cluster, &keys))
         (void)thsi_driver_change_keys(cluster->driver, &keys, TAKE_NS); /* a driver that is stopping takes nothing up */
     else
         err = refuse(THS_BAD_KEY, "the key file holds none of the keys in use, so all links would break; install the "
-                                  "new key beside the old one, and remove that when all nodes have the new", why,
-                     why_size);
+                                  "new key beside the old one, and remove that when all nodes have the new", text,
+                     THSI_KEY_WHY_SIZE);
     thsi_keyring_wipe(&keys);
     return err;
+}
+
+/* What belongs to the node key, into @trust and @credential, in which the key itself is as it was. */
+static enum ths_err read_trust(struct thsi_cluster *cluster, struct thsi_credential *credential, struct thsi_trust *trust,
+                               char *text)
+{
+    struct thsi_driver *driver = cluster->driver;
+
+    *credential = driver->credential;
+    return thsi_credentials_load(&cluster->files, driver->runtime->env, thsi_membership_self(driver->membership), false,
+                                 credential, trust, text);
+}
+
+enum ths_err ths_cluster_reload_keys(struct ths_node *node, char *why, size_t why_size)
+{
+    struct thsi_cluster *cluster = thsi_cluster_of(node);
+    char text[THSI_KEY_WHY_SIZE] = "";
+    struct thsi_credential credential = { 0 };
+    struct thsi_trust trust = { 0 };
+    enum ths_err err = THS_OK;
+    bool with_trust;
+
+    if (why && why_size > 0)
+        *why = '\0';
+    if (!cluster || (!cluster->key_file && !thsi_credential_files_given(&cluster->files)))
+        return refuse(THS_INVALID, "the node was started without a key file, so there is none to read again", why,
+                      why_size);
+    with_trust = thsi_credential_files_given(&cluster->files);
+    if (with_trust)
+        err = read_trust(cluster, &credential, &trust, text);
+    if (err == THS_OK)
+        err = reload_keyring(cluster, text);
+    if (err == THS_OK && with_trust)
+        thsi_driver_change_trust(cluster->driver, &trust, credential.proof.certificate, credential.proof.certificate_len);
+    thsi_identity_key_wipe(&credential.key);
+    thsi_trust_fini(&trust);
+    return err == THS_OK ? THS_OK : refuse(err, text, why, why_size);
 }

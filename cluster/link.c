@@ -8,10 +8,11 @@
 #include "cluster/outbox.h"
 
 enum ths_err thsi_link_init(struct thsi_link_core *core, struct ths_env *env, bool initiator,
-                            const struct thsi_keyring *keys, const char *cluster, const struct thsi_identity *self)
+                            const struct thsi_keyring *keys, const char *cluster, const struct thsi_identity *self,
+                            const struct thsi_credential *credential)
 {
     const struct thsi_handshake_config config = { .initiator = initiator, .keys = keys, .cluster = cluster,
-                                                  .self = self };
+                                                  .self = self, .credential = credential };
 
     memset(core, 0, sizeof *core);
     core->env = env;
@@ -51,16 +52,22 @@ static enum ths_err begin_session(struct thsi_link_core *core, uint64_t now_ns)
     return THS_OK;
 }
 
+/* The dialed side has said all that it has to say: a frame that the other can only seal if it is there comes next. */
+static enum ths_err await_proof(struct thsi_link_core *core, uint64_t now_ns)
+{
+    enum ths_err err = begin_session(core, now_ns);
+
+    if (err == THS_OK)
+        thsi_framer_proof_due(&core->framer);
+    return err;
+}
+
 enum ths_err thsi_link_accept(struct thsi_link_core *core, uint64_t now_ns, const uint8_t *random)
 {
     enum ths_err err = thsi_handshake_accept(&core->handshake, random + THSI_LINK_NONCE_SIZE, core->out,
                                              sizeof core->out, &core->out_len);
 
-    if (err == THS_OK)
-        err = begin_session(core, now_ns);
-    if (err == THS_OK)
-        thsi_framer_proof_due(&core->framer);
-    return err;
+    return err == THS_OK && core->handshake.state == THSI_HANDSHAKE_DONE ? await_proof(core, now_ns) : err;
 }
 
 void thsi_link_refuse(struct thsi_link_core *core, enum ths_err code, const char *text)
@@ -72,8 +79,12 @@ void thsi_link_refuse(struct thsi_link_core *core, enum ths_err code, const char
 /* The dialing side knows its peer as soon as that has answered. */
 static enum ths_err begin_verified(struct thsi_link_core *core, uint64_t now_ns)
 {
-    enum ths_err err = begin_session(core, now_ns);
+    enum ths_err err = THS_OK;
 
+    if (core->handshake.state == THSI_HANDSHAKE_ANSWERED)
+        err = thsi_handshake_prove(&core->handshake, core->out, sizeof core->out, &core->out_len);
+    if (err == THS_OK)
+        err = begin_session(core, now_ns);
     if (err != THS_OK)
         return err;
     thsi_framer_verified(&core->framer);
@@ -92,6 +103,8 @@ static enum ths_err shake(struct thsi_link_core *core, uint64_t now_ns, const st
             thsi_link_refuse(core, err, NULL);
         return err;
     }
+    if (!core->initiator && core->handshake.state == THSI_HANDSHAKE_DONE)
+        return await_proof(core, now_ns); /* its key has come: no news before its proof */
     if (core->initiator)
         err = begin_verified(core, now_ns);
     news->kind = core->initiator ? THSI_NEWS_VERIFIED : THSI_NEWS_ASKED;
@@ -140,7 +153,7 @@ enum ths_err thsi_link_feed(struct thsi_link_core *core, uint64_t now_ns, const 
                             struct thsi_link_news *news)
 {
     struct thsi_frame frame;
-    enum ths_err err;
+    enum ths_err err = THS_OK;
 
     news->kind = THSI_NEWS_NONE;
     if (core->pending) {
@@ -149,12 +162,12 @@ enum ths_err thsi_link_feed(struct thsi_link_core *core, uint64_t now_ns, const 
         news->frame = core->pending_frame;
         return THS_OK;
     }
-    if (*len == 0)
-        return THS_OK;
-    err = thsi_framer_feed(&core->framer, data, len, &frame);
-    if (err != THS_OK || !frame.data)
-        return err;
-    return core->has_session ? open_frame(core, now_ns, &frame, news) : shake(core, now_ns, &frame, news);
+    while (err == THS_OK && *len > 0 && news->kind == THSI_NEWS_NONE) {
+        err = thsi_framer_feed(&core->framer, data, len, &frame);
+        if (err == THS_OK && frame.data)
+            err = core->has_session ? open_frame(core, now_ns, &frame, news) : shake(core, now_ns, &frame, news);
+    }
+    return err;
 }
 
 enum ths_err thsi_link_seal(struct thsi_link_core *core, uint64_t now_ns, uint8_t lane, uint8_t *frame,

@@ -7,6 +7,8 @@
  *     dialing side: init, start ... VERIFIED, seal a frame as proof, FRAME, FRAME ...
  *     dialed side:  init ... ASKED, accept or refuse ... VERIFIED, FRAME, FRAME ...
  *
+ * With node keys the dialing side has another message to send when it is VERIFIED: it is in out, and leaves first.
+ *
  * Acknowledgements ride on every sealed frame. The link says when one is due although nothing else leaves.
  *
  * Pure: randomness and time are arguments; memory is taken for the frames of verified peers only. One owner. */
@@ -45,7 +47,7 @@ struct thsi_link_core {
     bool verified;
     bool has_session;
     struct thsi_framer framer;
-    struct thsi_handshake handshake; /* its peer stays readable for the link's life */
+    struct thsi_handshake handshake; /* its peer and proof stay readable for the link's life */
     struct thsi_session_limits limits; /* the session's; may be changed until it begins */
     struct thsi_session session;
     uint64_t ack_due_ns;             /* when an acknowledgement must leave; UINT64_MAX: none is owed */
@@ -56,11 +58,12 @@ struct thsi_link_core {
     uint8_t out[THSI_HANDSHAKE_FRAME_MAX];
 };
 
-/* Begin. Borrows @env for the link's life, the others until the link is verified or ended.
+/* Begin. Borrows @env for the link's life, the others until the link is verified or ended. @credential NULL: no node key.
  * Errors: INVALID (@self is not fit to be sent). */
 THS_MUST_CHECK
 enum ths_err thsi_link_init(struct thsi_link_core *core, struct ths_env *env, bool initiator,
-                            const struct thsi_keyring *keys, const char *cluster, const struct thsi_identity *self);
+                            const struct thsi_keyring *keys, const char *cluster, const struct thsi_identity *self,
+                            const struct thsi_credential *credential);
 
 /* Wipe the secrets, release memory. May be called twice. */
 void thsi_link_fini(struct thsi_link_core *core);

@@ -113,7 +113,7 @@ static enum ths_err received(struct thsi_membership *m, const struct thsi_member
     thsi_membership_heard(m, event->uid, event->now_ns);
     if (!thsi_membership_reserve(m))
         return THS_NOMEM;
-    err = thsi_membership_unpack(m, from, event->packet, event->packet_len, event->now_ns);
+    err = thsi_membership_unpack(m, from, event);
     if (err == THS_MALFORMED && thsi_membership_reserve(m))
         thsi_membership_close(m, event->uid);
     return err;

@@ -106,6 +106,8 @@ struct thsi_membership_event {
     struct thsi_member_refusal refusal;   /* REFUSED */
     const uint8_t *packet;                /* RECEIVED; borrowed */
     size_t packet_len;
+    bool of_itself_only;                  /* RECEIVED: the sender has no right to say how others are. That there is a node of
+                                           * which nothing is known yet it may say: who that is the node proves itself */
 };
 
 /* A member's state changed. When @to is DEAD or LEFT the member is buried: its loss is one step of the driver's (names,

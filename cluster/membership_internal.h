@@ -114,8 +114,8 @@ void thsi_membership_pack_leaving(struct thsi_membership *m);
 
 /* Act upon a packet of the linked @from. */
 THS_MUST_CHECK
-enum ths_err thsi_membership_unpack(struct thsi_membership *m, struct thsi_member *from, const uint8_t *packet,
-                                    size_t len, uint64_t now_ns);
+enum ths_err thsi_membership_unpack(struct thsi_membership *m, struct thsi_member *from,
+                                    const struct thsi_membership_event *event);
 
 /* Over all living members: equal at two nodes that know the same. */
 uint64_t thsi_membership_digest(struct thsi_membership *m);

@@ -166,8 +166,18 @@ void thsi_membership_pack_one(struct thsi_membership *m, const struct thsi_membe
     writer_flush(&writer);
 }
 
+/* Whether @from, which may speak of itself only, may say this all the same. */
+static bool is_harmless(struct thsi_membership *m, const struct thsi_member *from, const struct thsi_rumour *rumour)
+{
+    if (rumour->who.uid == from->who.uid)
+        return true;
+    return rumour->state == THS_MEMBER_UP && rumour->who.uid != m->self.who.uid &&
+           !thsi_membership_get(m, rumour->who.uid) && !thsi_membership_rival(m, &rumour->who);
+}
+
 /* Whatever a rumour brings, the rest of the packet is read, so that what is malformed behind it is seen. */
-static enum ths_err unpack_members(struct thsi_membership *m, struct thsi_unpacker *unpacker, uint64_t now_ns)
+static enum ths_err unpack_members(struct thsi_membership *m, const struct thsi_member *from,
+                                   struct thsi_unpacker *unpacker, const struct thsi_membership_event *event)
 {
     uint32_t count = thsi_unpack_array(unpacker);
     enum ths_err first = THS_OK;
@@ -179,9 +189,9 @@ static enum ths_err unpack_members(struct thsi_membership *m, struct thsi_unpack
         unpack_rumour(&rumour, unpacker);
         if (unpacker->err != THS_OK)
             return THS_OK;
-        if (m->inert)
+        if (m->inert || (event->of_itself_only && !is_harmless(m, from, &rumour)))
             continue;
-        err = thsi_membership_hear(m, &rumour, now_ns);
+        err = thsi_membership_hear(m, &rumour, event->now_ns);
         if (first == THS_OK)
             first = err;
     }
@@ -272,13 +282,13 @@ static enum ths_err unpack_leaving(struct thsi_membership *m, struct thsi_member
 /* ---- Dispatch ------------------------------------------------------------------------------- */
 
 static enum ths_err dispatch(struct thsi_membership *m, struct thsi_member *from, struct thsi_unpacker *unpacker,
-                             uint64_t kind, uint64_t now_ns)
+                             uint64_t kind, const struct thsi_membership_event *event)
 {
     switch (kind) {
     case THSI_GOSSIP_HEARTBEAT:
-        return unpack_heartbeat(m, from, unpacker, now_ns);
+        return unpack_heartbeat(m, from, unpacker, event->now_ns);
     case THSI_GOSSIP_MEMBERS:
-        return unpack_members(m, unpacker, now_ns);
+        return unpack_members(m, from, unpacker, event);
     case THSI_GOSSIP_LEAVING:
         return unpack_leaving(m, from, unpacker);
     default:
@@ -292,9 +302,11 @@ static uint32_t fields_of(uint64_t kind)
     return kind == THSI_GOSSIP_HEARTBEAT ? HEARTBEAT_FIELDS : 2;
 }
 
-enum ths_err thsi_membership_unpack(struct thsi_membership *m, struct thsi_member *from, const uint8_t *packet,
-                                    size_t len, uint64_t now_ns)
+enum ths_err thsi_membership_unpack(struct thsi_membership *m, struct thsi_member *from,
+                                    const struct thsi_membership_event *event)
 {
+    const uint8_t *packet = event->packet;
+    size_t len = event->packet_len;
     struct thsi_unpacker unpacker;
     uint32_t count, fields;
     enum ths_err err, broken;
@@ -315,7 +327,7 @@ enum ths_err thsi_membership_unpack(struct thsi_membership *m, struct thsi_membe
         thsi_unpack_fail(&unpacker, THS_MALFORMED);
     if (unpacker.err != THS_OK)
         return THS_MALFORMED;
-    err = dispatch(m, from, &unpacker, kind, now_ns);
+    err = dispatch(m, from, &unpacker, kind, event);
     thsi_gossip_skip(&unpacker, count - fields);
     broken = thsi_unpack_finish(&unpacker);
     return broken != THS_OK ? THS_MALFORMED : err;

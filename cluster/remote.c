@@ -148,6 +148,7 @@ static int add(struct thsi_remote *remote, uint64_t uid, enum thsi_peer_state st
     assert(peer->state == THSI_PEER_FREE);
     peer->uid = uid;
     peer->state = state;
+    peer->rights = THSI_RIGHTS_ALL;
     peer->parked_until_ns = env->now_ns(env) + THSI_PARKED_NS;
     thsi_outbox_init(&peer->outbox, env, remote->frames);
     peer->outbox.plain = state == THSI_PEER_UNKNOWN; /* what is parked may have to be answered record by record */
@@ -330,6 +331,32 @@ bool thsi_remote_link_down(struct thsi_remote *remote, struct thsi_peer *peer, s
 
 /* ---- Unknown nodes ---------------------------------------------------------------------- */
 
+bool thsi_remote_answer_kind(const struct thsi_envelope *asked, struct thsi_signal *answer)
+{
+    switch ((int)asked->kind) {
+    case THSI_RECORD_ASK:
+    case THSI_RECORD_LOOKUP:
+    case THSI_RECORD_SPAWN:
+        answer->kind = THSI_REPLY;
+        return true;
+    case THSI_RECORD_STOP:
+        answer->kind = THSI_REPLY;
+        return asked->id != 0; /* else it was no question */
+    case THSI_RECORD_MONITOR:
+        answer->kind = THSI_DOWN;
+        return true;
+    case THSI_RECORD_LINK:
+        answer->kind = THSI_EXIT;
+        return true;
+    case THSI_RECORD_TELL:
+        answer->kind = THSI_REFUSED;
+        answer->id = 1;
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Answer one parked record as if the node had. */
 static void answer_parked(struct thsi_remote *remote, const struct thsi_envelope *envelope, uint64_t uid)
 {
@@ -344,31 +371,8 @@ static void answer_parked(struct thsi_remote *remote, const struct thsi_envelope
         .text = "the node never became known",
     };
 
-    switch ((int)envelope->kind) {
-    case THSI_RECORD_ASK:
-    case THSI_RECORD_LOOKUP:
-    case THSI_RECORD_SPAWN:
-        answer.kind = THSI_REPLY;
-        break;
-    case THSI_RECORD_STOP:
-        if (envelope->id == 0)
-            return; /* it was no question */
-        answer.kind = THSI_REPLY;
-        break;
-    case THSI_RECORD_MONITOR:
-        answer.kind = THSI_DOWN;
-        break;
-    case THSI_RECORD_LINK:
-        answer.kind = THSI_EXIT;
-        break;
-    case THSI_RECORD_TELL:
-        answer.kind = THSI_REFUSED;
-        answer.id = 1;
-        break;
-    default:
-        return;
-    }
-    (void)remote->runtime->deliver(remote->runtime, &answer);
+    if (thsi_remote_answer_kind(envelope, &answer))
+        (void)remote->runtime->deliver(remote->runtime, &answer);
 }
 
 /* Of a record in pieces the first one says who is to be answered, but for a request that was passed on, whose asker has

@@ -21,6 +21,8 @@
 #include "cluster/note.h"
 #include "cluster/outbox.h"
 #include "cluster/reassembly.h"
+#include "codec/envelope.h"
+#include "codec/rights.h"
 #include "node/runtime.h"
 
 #define THSI_PEERS_MAX 1088u                  /* members and unknown nodes */
@@ -73,6 +75,7 @@ struct thsi_peer {
     uint64_t control_seen;           /* number of the last control record acted upon */
     struct thsi_reassembly *pieces;  /* made with the first one */
     struct thsi_credits *grants;     /* of mailboxes here, to its senders; NULL: none ever was under pressure */
+    uint32_t rights;                 /* of its node here, THSI_RIGHT_; all until the link is up */
     void *link;                      /* its link, or NULL */
 };
 
@@ -80,7 +83,7 @@ struct thsi_peer {
 struct thsi_remote_hooks {
     void (*wake)(void *arg);         /* some peer became dirty; any thread */
     void (*gossip)(void *arg, struct thsi_peer *peer, const uint8_t *packet, size_t len);
-    void (*bye)(void *arg, struct thsi_peer *peer);
+    void (*bye)(void *arg, struct thsi_peer *peer, enum ths_err err, const char *why);
     enum ths_err (*keys)(void *arg, struct thsi_peer *peer, const struct thsi_envelope *record); /* KEYS or KEY */
     void *arg;
 };
@@ -105,7 +108,8 @@ struct thsi_remote {
     unsigned unknown_count;
     uint64_t buried[THSI_BURIED_MAX];
     unsigned buried_next;
-    struct thsi_note_limit type_notes;
+    struct thsi_note_limit type_notes, rights_notes;
+    _Atomic uint64_t forbidden;                         /* records refused for want of a right; for tests and statistics */
 
     /* The driver's. */
     struct thsi_arena arena;                            /* of bodies; grows */
@@ -187,6 +191,17 @@ THS_MUST_CHECK enum ths_err thsi_remote_credit_came(struct thsi_remote *remote, 
 void thsi_remote_pressed(struct thsi_remote *remote, struct thsi_peer *peer, struct thsi_actor_id actor);
 void thsi_remote_used(struct thsi_remote *remote, struct thsi_peer *peer, struct thsi_actor_id actor);
 void thsi_remote_drop_credit(struct thsi_remote *remote, struct thsi_peer *peer);
+
+/* remote_rights.c: whether @peer has the rights that a record needs. */
+bool thsi_remote_may(const struct thsi_peer *peer, const struct thsi_envelope *envelope);
+/* It has not: count and note that, and fill @refusal, which answers @signal, with a sentence in @text. False: it is no
+ * request, and its refusal is told as that of a tell. */
+bool thsi_remote_forbidden(struct thsi_remote *remote, const struct thsi_peer *peer, const struct thsi_envelope *envelope,
+                           const struct thsi_signal *signal, struct thsi_signal *refusal, char *text, size_t size);
+
+/* What answers a request or a tell that is refused or lost: its kind, into @answer, and of a tell that it was one. False:
+ * nobody waits for an answer. */
+bool thsi_remote_answer_kind(const struct thsi_envelope *asked, struct thsi_signal *answer);
 
 /* How many peers there are, parked signals; for tests and the snapshot of statistics. */
 size_t thsi_remote_parked(const struct thsi_remote *remote);

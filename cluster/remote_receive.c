@@ -441,13 +441,45 @@ static enum ths_err receive_signal(struct receiving *at)
     return THS_OK;
 }
 
-/* Control records come again after a link was lost; a number that was acted upon is not acted upon twice. */
-static enum ths_err receive_control(struct receiving *at)
+/* ---- Control, dispatch ------------------------------------------------------------------- */
+
+/* Nobody of this node hears of the record at hand, but its sender does: a request is answered, the rest is counted and
+ * reported as refused tells are. */
+static enum ths_err forbid(struct receiving *at)
 {
+    struct thsi_signal signal = signal_of(at), refusal;
+    struct thsi_actor_id receiver;
+    enum ths_err err = THS_OK;
+    char text[64];
+    void *none;
+
+    if (at->envelope.type_number != 0 && at->refuse == THS_OK) /* else only the head is there */
+        err = thsi_envelope_unpack_body(&at->envelope, &at->unpacker, NULL, NULL, &none);
+    if (err != THS_OK)
+        return err;
+    if (at->envelope.asker_node != 0)
+        signal.from.node = at->envelope.asker_node;
+    if (at->envelope.kind == THSI_RECORD_TELL || at->envelope.kind == THSI_RECORD_AGAIN || at->envelope.kind == THSI_RECORD_ASK)
+        note_use(at, at->envelope.to, THS_OK);
+    if (thsi_remote_forbidden(at->remote, at->peer, &at->envelope, &signal, &refusal, text, sizeof text))
+        answer(at->remote, &refusal);
+    else if (at->envelope.kind != THSI_RECORD_GROUP_TELL)
+        refuse_tell(at->remote, signal.to, signal.from, THS_FORBIDDEN);
+    while (at->envelope.kind == THSI_RECORD_GROUP_TELL && thsi_envelope_next_receiver(&at->envelope, &receiver))
+        refuse_tell(at->remote, (ths_ref){ signal.to.node, receiver.slot, receiver.generation }, signal.from,
+                    THS_FORBIDDEN);
+    return THS_OK;
+}
+
+/* Control records come again after a link was lost; a number that was acted upon is not acted upon twice. */
+static bool is_repeated(struct receiving *at)
+{
+    if (!thsi_envelope_is_control(at->envelope.kind))
+        return false;
     if (at->envelope.number <= at->peer->control_seen)
-        return THS_OK;
+        return true;
     at->peer->control_seen = at->envelope.number;
-    return receive_signal(at);
+    return false;
 }
 
 /* A TELL in full: later ones of the frame may speak of its pair. */
@@ -463,7 +495,7 @@ static enum ths_err receive_again(struct receiving *at)
         return THS_MALFORMED;
     at->envelope.from = at->pairs[at->envelope.again].from;
     at->envelope.to = at->pairs[at->envelope.again].to;
-    return receive_tell(at);
+    return thsi_remote_may(at->peer, &at->envelope) ? receive_tell(at) : forbid(at);
 }
 
 static enum ths_err receive_piece(struct receiving *at);
@@ -472,9 +504,14 @@ static enum ths_err receive_record(struct receiving *at)
 {
     const struct thsi_remote_hooks *hooks = &at->remote->hooks;
 
+    if (is_repeated(at))
+        return THS_OK;
+    if (at->envelope.kind == THSI_RECORD_TELL)
+        note_pair(at);
+    if (!thsi_remote_may(at->peer, &at->envelope))
+        return forbid(at);
     switch ((int)at->envelope.kind) {
     case THSI_RECORD_TELL:
-        note_pair(at);
         return receive_tell(at);
     case THSI_RECORD_GROUP_TELL:
         return receive_group_tell(at);
@@ -488,7 +525,7 @@ static enum ths_err receive_record(struct receiving *at)
         hooks->gossip(hooks->arg, at->peer, at->envelope.bytes, at->envelope.bytes_len);
         return THS_OK;
     case THSI_RECORD_BYE:
-        hooks->bye(hooks->arg, at->peer);
+        hooks->bye(hooks->arg, at->peer, thsi_refusal_of_code(at->envelope.err), at->envelope.text ? at->envelope.text : "");
         return THS_OK;
     case THSI_RECORD_KEYS:
     case THSI_RECORD_KEY:
@@ -498,7 +535,7 @@ static enum ths_err receive_record(struct receiving *at)
     case THSI_RECORD_CREDIT:
         return thsi_remote_credit_came(at->remote, at->peer, &at->envelope);
     default:
-        return thsi_envelope_is_control(at->envelope.kind) ? receive_control(at) : receive_signal(at);
+        return receive_signal(at);
     }
 }
 

@@ -4,6 +4,7 @@
 #define THSI_CLUSTER_ROOT_H
 
 #include "cluster/control.h"
+#include "cluster/credentials.h"
 #include "cluster/driver.h"
 
 struct thsi_cluster {
@@ -11,6 +12,7 @@ struct thsi_cluster {
     struct thsi_runtime *runtime;
     struct thsi_driver *driver;
     struct thsi_control *control; /* NULL: no socket */
+    struct thsi_credential_files files;
     char endpoint[THSI_SEED_SIZE + 8];
     char *key_file;               /* NULL: none */
 };

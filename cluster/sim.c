@@ -379,6 +379,8 @@ static bool node_join(struct sim_node *node)
     options.roles = sim->options.roles ? sim->options.roles(node->number) : "";
     if (!options.roles)
         options.roles = "";
+    if (sim->options.joins)
+        sim->options.joins(node->number, &options);
     err = thsi_cluster_join_on(node->node, &options, transport, why, sizeof why);
     if (err != THS_OK) {
         transport->destroy(transport);

@@ -236,9 +236,9 @@ static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struc
     case THSI_RECORD_KEY:
         return pack_bytes(envelope, THSI_FINGERPRINTS_MAX, packer);
     case THSI_RECORD_BYE:
-        begin(envelope, 2, packer);
+        begin(envelope, envelope->text && *envelope->text ? 3 : 2, packer);
         thsi_pack_u64(packer, envelope->err);
-        return THS_OK;
+        return envelope->text && *envelope->text ? pack_text(envelope->text, THSI_ENVELOPE_TEXT_MAX, packer) : THS_OK;
     case THSI_RECORD_CREDIT:
         begin(envelope, 4, packer);
         pack_actor(envelope->from, packer);
@@ -478,6 +478,7 @@ static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpac
         break;
     case THSI_RECORD_BYE:
         envelope->err = take_u32(envelope, unpacker);
+        envelope->text = take_text(envelope, unpacker, THSI_ENVELOPE_TEXT_MAX, arena);
         break;
     case THSI_RECORD_CREDIT:
         envelope->from = take_actor(envelope, unpacker);

@@ -107,7 +107,7 @@ struct thsi_envelope {
     uint32_t version;              /* TYPE, TYPE_REFUSED */
     uint32_t incarnation, child, mailbox;
     uint32_t err, reason, certainty; /* as the numbers came: the reader judges unknown ones */
-    const char *text;              /* reason, of an error, name looked for, behaviour, name of a type; NULL: "" */
+    const char *text;              /* reason, of an error, of a BYE, name looked for, behaviour, name of a type; NULL: "" */
     const char *name;              /* SPAWN: name to register, NULL: none */
     const struct thsi_spawn_wish *wish; /* SPAWN; NULL: nothing. Unpacked with the body, into the arena of the texts */
     struct thsi_arena *texts;      /* unpacking: that arena */

@@ -121,7 +121,7 @@ static bool is_type_due(const struct thsi_framer *framer, uint8_t type)
 {
     if (framer->due != THSI_DUE_HANDSHAKE)
         return type == THSI_FRAME_SEALED;
-    return type == THSI_FRAME_HELLO1 || type == THSI_FRAME_HELLO2 || type == THSI_FRAME_REFUSAL;
+    return type >= THSI_FRAME_HELLO1 && type <= THSI_FRAME_NODE_HELLO3;
 }
 
 /* Length first, then type, each judged as soon as it is there. */

@@ -1,11 +1,14 @@
 /* Handshake: from the first byte of a link to the keys of its session.
  *
- * Two messages of Noise NNpsk0, each in one frame. The side that dialed is the initiator:
+ * Two messages of Noise NNpsk0, each in one frame; with node keys three of XXpsk0+psk3. The side that dialed is the
+ * initiator:
  *
  *     initiator                                   responder
  *     init, start        ── HELLO1 ──▶            init, receive: OK, and who it claims to be
  *                        ◀── HELLO2 ──            accept, finish
- *     receive, finish    ── first sealed frame ─▶ opens: now verified
+ *     receive
+ *     (prove             ── HELLO3 ──▶            receive, with node keys)
+ *     finish             ── first sealed frame ─▶ opens: now verified
  *                        ◀── REFUSAL ──           or refuse: code and text in clear, then close
  *     receive: REFUSED
  *
@@ -26,6 +29,11 @@
  *   slot's size only, and thsi_framer_verified when one has opened. The initiator calls the latter after HELLO2.
  * - A REFUSAL is not authenticated: a hint for the log and for when to dial again, never a reason to end anything.
  *
+ * With node keys both sides prove one: the responder in HELLO2, the initiator in HELLO3, so that it shows its key to none
+ * that does not hold the cluster's. Then the peer's id is that of its key, and proof holds the key and the certificate it
+ * shows; whether they are good for anything is the caller's question (trust.h). A node that has a node key and one that
+ * has none refuse each other by the type of the first frame.
+ *
  * Identities are not secret in the long run: HELLO1's payload is sealed by the cluster key alone, so who steals the key
  * can read recorded ones. Sessions are safe from that, as they depend on both ephemeral keys.
  *
@@ -39,41 +47,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/identity.h"
 #include "codec/keys.h"
 #include "codec/noise.h"
+#include "codec/refusal.h"
 #include "codec/wire.h"
 #include "thiasos/err.h"
-
-#define THSI_IDENTITY_TEXT_MAX 255u
-#define THSI_REFUSAL_TEXT_MAX 200u
-#define THSI_INCARNATION_MAX (UINT64_C(1) << 62) /* of a membership: a larger one could not be told on */
-
-/* Who a node is, as it says itself. The name is of [A-Za-z0-9_.-], the other texts are UTF-8 without control
- * characters; name and address are not empty. All are NUL-terminated. */
-struct thsi_identity {
-    uint64_t uid;         /* of the running node; never 0 */
-    uint64_t boot;        /* larger than any earlier one of this id */
-    uint64_t incarnation; /* of its membership */
-    uint16_t version;     /* chosen by the responder for this link; in HELLO1 the initiator's highest */
-    uint8_t id[THSI_NODE_ID_SIZE]; /* thsi_cluster_node_id of name; checked by receive */
-    char name[THSI_NODE_NAME_SIZE];
-    char address[THSI_IDENTITY_TEXT_MAX + 1]; /* "HOST:PORT" where it can be dialed, as it believes */
-    char roles[THSI_IDENTITY_TEXT_MAX + 1];   /* "counter,web" */
-    char scopes[THSI_IDENTITY_TEXT_MAX + 1];  /* of groups: "default" */
-};
-
-/* A refusal as it came, unauthenticated. */
-struct thsi_refusal {
-    enum ths_err code; /* one of err.h's; numbers this version does not know are THS_REFUSED */
-    uint16_t version_min, version_max; /* what the refusing side speaks */
-    char text[THSI_REFUSAL_TEXT_MAX + 1]; /* printable ASCII, what was not is '?' */
-};
 
 struct thsi_handshake_config {
     bool initiator;
     const struct thsi_keyring *keys;  /* borrowed until the first message is made or taken; it may change before that */
     const char *cluster;              /* name of the cluster; borrowed until finish or fini */
     const struct thsi_identity *self; /* borrowed until finish or fini; id and version in it are ignored */
+    const struct thsi_credential *credential; /* borrowed likewise; NULL: this node has no node key */
     uint16_t version_min, version_max;  /* 0, 0: THSI_VERSION_MIN and _MAX */
 };
 
@@ -81,6 +67,8 @@ enum thsi_handshake_state {
     THSI_HANDSHAKE_IDLE,     /* initiator: start is due */
     THSI_HANDSHAKE_WAITING,  /* receive is due */
     THSI_HANDSHAKE_ASKED,    /* responder: accept or refuse is due */
+    THSI_HANDSHAKE_ANSWERED, /* initiator with a node key: prove is due */
+    THSI_HANDSHAKE_PROOF,    /* responder with a node key: receive is due again */
     THSI_HANDSHAKE_DONE,     /* finish is due */
     THSI_HANDSHAKE_FINISHED, /* the keys are given */
     THSI_HANDSHAKE_FAILED
@@ -93,18 +81,15 @@ struct thsi_handshake {
     const struct thsi_identity *self;
     const struct thsi_keyring *keys;
     const char *cluster;
+    const struct thsi_credential *credential;
     struct thsi_noise noise;
     uint8_t fingerprint[THSI_KEY_ID_SIZE]; /* of the key, once the first message was made or taken; stays readable */
     uint8_t nonce[THSI_LINK_NONCE_SIZE];
     uint8_t self_id[THSI_NODE_ID_SIZE];
     struct thsi_identity peer;      /* after receive answered OK; stays readable after finish and fini */
+    struct thsi_proof proof;        /* with node keys, likewise: of the responder after HELLO2, of the initiator after HELLO3 */
     struct thsi_refusal refusal;    /* initiator: after receive answered REFUSED */
 };
-
-/* Whether @identity may be sent and believed: what its comment says of its texts, and a uid that is not 0.
- * Errors: INVALID. */
-THS_MUST_CHECK
-enum ths_err thsi_identity_check(const struct thsi_identity *identity);
 
 /* Begin. End it with thsi_handshake_fini.
  *
@@ -126,13 +111,15 @@ THS_MUST_CHECK
 enum ths_err thsi_handshake_start(struct thsi_handshake *handshake, const uint8_t *nonce,
                                   const uint8_t *ephemeral_secret, uint8_t *frame, size_t size, size_t *len);
 
-/* Take one whole frame (borrowed) from the framer: the responder HELLO1, the initiator HELLO2 or REFUSAL.
- * On OK peer is filled: the responder decides between accept and refuse, the initiator goes on to finish.
+/* Take one whole frame (borrowed) from the framer: the responder HELLO1 and, with node keys, HELLO3; the initiator HELLO2
+ * or REFUSAL. On OK peer is filled: the responder decides between accept and refuse, the initiator goes on to prove or
+ * finish. After HELLO3 the responder goes on to finish.
  *
  * Errors, of the responder with the refusal that they deserve (thsi_handshake_deserves_refusal):
  *   THS_MALFORMED    another frame than is due, a wrong magic, or an identity that breaks its bounds: close
  *   THS_BAD_VERSION  no common protocol version
- *   THS_BAD_KEY      a cluster key that is not on the keyring
+ * THS_BAD_KEY      a cluster key that is not on the keyring
+ *   THS_NO_NODE_KEY  one of the two has a node key and the other has none
  *   THS_REFUSED      responder: another cluster's name; initiator: the peer refused, see handshake->refusal
  *   THS_FORGED       altered, or made with another key under our key's id: close
  *   THS_INVALID      receive is not due */
@@ -143,7 +130,7 @@ enum ths_err thsi_handshake_receive(struct thsi_handshake *handshake, const uint
  * who causes them does not speak this protocol, or is up to something. */
 static inline bool thsi_handshake_deserves_refusal(enum ths_err err)
 {
-    return err == THS_BAD_VERSION || err == THS_BAD_KEY || err == THS_REFUSED;
+    return err == THS_BAD_VERSION || err == THS_BAD_KEY || err == THS_NO_NODE_KEY || err == THS_REFUSED;
 }
 
 /* Responder: make HELLO2. As start. Errors: INVALID (not in ASKED), TOO_BIG, FORGED (the peer's point is a trap). */
@@ -151,10 +138,14 @@ THS_MUST_CHECK
 enum ths_err thsi_handshake_accept(struct thsi_handshake *handshake, const uint8_t *ephemeral_secret, uint8_t *frame,
                                    size_t size, size_t *len);
 
+/* Initiator with a node key, after receive: make HELLO3. Errors: INVALID (not in ANSWERED), TOO_BIG. */
+THS_MUST_CHECK
+enum ths_err thsi_handshake_prove(struct thsi_handshake *handshake, uint8_t *frame, size_t size, size_t *len);
+
 /* Responder, instead of accept: make a REFUSAL with @code and @text (borrowed; NULL: the code's sentence; cut at
  * THSI_REFUSAL_TEXT_MAX bytes, and what is not printable ASCII becomes '?'). In any state before DONE, failed ones
  * included; the handshake is failed afterwards.
- * Codes in use: BAD_KEY, BAD_VERSION, REFUSED (another cluster's name), NAME_TAKEN (a living node has this name),
+ * Codes in use: BAD_KEY, NO_NODE_KEY, BAD_VERSION, REFUSED (another cluster's name), NAME_TAKEN (a living node has this name),
  * SUPERSEDED (a newer boot is known), CLOSED (shutting down, or the pair has a link already), TOO_MANY.
  *
  * Errors:

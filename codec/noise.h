@@ -1,8 +1,9 @@
 /* Noise: the handshake core, after the Noise Protocol Framework (revision 34).
  *
  * One interpreter runs every pattern as a table of tokens, for the functions
- * 25519, ChaChaPoly and SHA256. A link uses NNpsk0 (one cluster key); the
- * others wait for node keys or exist to be compared with published vectors.
+ * 25519, ChaChaPoly and SHA256. A link uses NNpsk0 (one cluster key) or
+ * XXpsk0+psk3 (and node keys); the others exist to be compared with published
+ * vectors.
  *
  * Pure: ephemeral secrets are arguments, nothing is allocated, nothing blocks.
  * A message that fails to read leaves the state failed and wiped: all later
@@ -84,7 +85,7 @@ enum ths_err thsi_noise_init(struct thsi_noise *noise, const struct thsi_noise_c
 void thsi_noise_fini(struct thsi_noise *noise);
 
 /* Write the next message, which must be this side's, with @payload inside, to @out (borrowed, @size bytes).
- * @ephemeral_secret: THSI_KEY_SIZE fresh random bytes, borrowed; used if the message has an e.
+ * @ephemeral_secret: THSI_KEY_SIZE fresh random bytes, borrowed; used if the message has an e (else NULL will do).
  *
  * Errors:
  *   THS_INVALID  not this side's turn, done, or failed before

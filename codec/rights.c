@@ -20,9 +20,10 @@ static_assert(THSI_RIGHTS_ALL == (1u << WORDS) - 1, "all are all there are");
 
 /* What each record needs. What is not listed needs nothing: REPLY, REFUSED, DOWN, HALTED, MOVED and CANCEL belong to what
  * this node or its own actors asked for, UNLINK and DEMONITOR take back, RESTART, HALT and FINISH are heard by a child of
- * the sender alone, TYPE, TYPE_REFUSED and BYE are the link's. */
-static const uint8_t needed[THSI_RECORD_BYE + 1] = {
+ * the sender alone, TYPE, TYPE_REFUSED, BYE, KEYS, KEY and CREDIT are the link's; of a FRAGMENT the whole is judged. */
+static const uint8_t needed[THSI_RECORD_AGAIN + 1] = {
     [THSI_RECORD_TELL] = THSI_RIGHT_SEND,
+    [THSI_RECORD_AGAIN] = THSI_RIGHT_SEND,
     [THSI_RECORD_GROUP_TELL] = THSI_RIGHT_SEND,
     [THSI_RECORD_ASK] = THSI_RIGHT_ASK,
     [THSI_RECORD_LOOKUP] = THSI_RIGHT_SEND | THSI_RIGHT_ASK | THSI_RIGHT_MONITOR | THSI_RIGHT_KILL,

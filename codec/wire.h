@@ -8,6 +8,7 @@
 #define THSI_CODEC_WIRE_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* First bytes of the clear part of a handshake: "THS1". Never changes; versions change instead. */
@@ -21,6 +22,9 @@ enum thsi_frame_type {
     THSI_FRAME_HELLO1 = 1,  /* first handshake message, by the side that dialed */
     THSI_FRAME_HELLO2 = 2,  /* its answer */
     THSI_FRAME_REFUSAL = 3, /* clear text instead of an answer: why there will be no session */
+    THSI_FRAME_NODE_HELLO1 = 4, /* the handshake between nodes that have node keys */
+    THSI_FRAME_NODE_HELLO2 = 5,
+    THSI_FRAME_NODE_HELLO3 = 6, /* the dialing side shows its key last */
     THSI_FRAME_SEALED = 16  /* everything after the handshake */
 };
 
@@ -36,7 +40,7 @@ enum thsi_frame_type {
 #define THSI_NODE_NAME_SIZE 64 /* zero padded; at most 63 bytes of text */
 
 /* A frame before the session is verified, prefix included: all that a stranger can make us hold. */
-#define THSI_HANDSHAKE_FRAME_MAX 1024
+#define THSI_HANDSHAKE_FRAME_MAX 2048
 
 /* Sealed frame: prefix, lane, key phase, counter, acknowledgement; payload; tag. */
 #define THSI_SEALED_LANE_AT 5
@@ -74,6 +78,14 @@ static inline void thsi_put_u64(uint8_t *at, uint64_t value)
 {
     thsi_put_u32(at, (uint32_t)(value >> 32));
     thsi_put_u32(at + 4, (uint32_t)value);
+}
+
+/* What the frames of a handshake begin with. */
+static inline void thsi_put_prefix(uint8_t *frame, enum thsi_frame_type type, size_t frame_len)
+{
+    thsi_put_u32(frame, (uint32_t)(frame_len - THSI_LENGTH_SIZE));
+    frame[THSI_LENGTH_SIZE] = (uint8_t)type;
+    thsi_put_u32(frame + THSI_FRAME_PREFIX_SIZE, THSI_WIRE_MAGIC);
 }
 
 static inline uint16_t thsi_get_u16(const uint8_t *at)

@@ -16,6 +16,10 @@ struct ths_cluster_options {
                               * 127.0.0.1) and port */
     const char *seeds;       /* THIASOS_SEEDS: "HOST[:PORT],..." ; names may have several addresses; "" or NULL: first node */
     const char *key_file;    /* THIASOS_KEY_FILE: needed to bind beyond loopback. Read again by ths_cluster_reload_keys */
+    const char *node_key;    /* THIASOS_NODE_KEY: this node's own key; the nodes of a cluster all have one, or none */
+    const char *allow;       /* THIASOS_ALLOW: list of the nodes and authorities to admit; needed with a node key */
+    const char *certificate; /* THIASOS_CERTIFICATE: what an authority has signed for the node key, or NULL */
+    const char *revoked;     /* THIASOS_REVOKED: list of keys and certificates not to admit any more, or NULL */
     const char *cluster;     /* THIASOS_CLUSTER: name of the cluster, "thiasos" */
     const char *roles;       /* THIASOS_ROLES: "counter,web" */
     const char *scopes;      /* THIASOS_SCOPES: scopes of groups that this node takes part in, "default" */
@@ -30,7 +34,8 @@ struct ths_cluster_options {
 
 /* Join @node to a cluster: listen, look for the seeds (again and again while alone), keep membership. Copies. Returns
  * when listening; members come as events. Text of what is wrong goes to the log and, if not NULL, to @why (of @why_size bytes).
- * Errors: INVALID (a bad address or seed), IO (port in use), NO_KEY, BAD_KEY (key file), NOMEM. Thread: any but a worker. */
+ * Errors: INVALID (a bad address or seed), IO (port in use), NO_KEY, BAD_KEY (key file, certificate, lists), NOMEM. Thread:
+ * any but a worker. */
 THS_API enum ths_err ths_cluster_join(struct ths_node *node, const struct ths_cluster_options *options, char *why,
                                       size_t why_size);
 
@@ -40,8 +45,11 @@ THS_API void ths_cluster_leave(struct ths_node *node);
 /* Read the key file again, which was changed (thiasos key install, promote, remove), and take it up: handshakes begin
  * with its first key and are accepted with any, and the links that are up go over to it without losing anything, each as
  * soon as the other side holds the key too. Links with which no key is left in common are closed after 10 seconds. The
- * file must still hold one of the keys in use. Blocks for the disk. Text of what is wrong goes to @why, as for join.
- * Errors: INVALID (not in a cluster, or joined without a key file), BAD_KEY (the file; nothing has changed), IO.
+ * file must still hold one of the keys in use. With a node key the allow list, the revocation list and the certificate are
+ * read again too: links to nodes that are not admitted any more are closed, the others go on with the rights that their
+ * nodes have now. When one of the files is not fit nothing changes. Blocks for the disk. Text of
+ * what is wrong goes to @why, as for join.
+ * Errors: INVALID (not in a cluster, or joined without key files), BAD_KEY (a file; nothing has changed), IO, NOMEM.
  * Thread: any but a worker. */
 THS_API enum ths_err ths_cluster_reload_keys(struct ths_node *node, char *why, size_t why_size);
 

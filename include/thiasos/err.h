@@ -57,7 +57,10 @@ extern "C" {
     X(FORGED, 29, "a frame failed its authentication")                                      \
     X(SUPERSEDED, 30, "a newer boot of the node has taken its place")                       \
     X(QUARANTINED, 31, "an equal message has crashed the receiver again and again")         \
-    X(DROPPED, 32, "the receiver's full mailbox dropped the message for a newer one")
+    X(DROPPED, 32, "the receiver's full mailbox dropped the message for a newer one")       \
+    X(NO_NODE_KEY, 33, "one of the two nodes has a node key and the other has none")        \
+    X(NOT_ALLOWED, 34, "the other node does not admit this node's key or certificate")      \
+    X(FORBIDDEN, 35, "the other node has not given this node the right to do that")
 
 enum ths_err {
 #define X(name, number, text) THS_##name = (number),

@@ -20,6 +20,7 @@ struct ths_sim_options {
     bool alone;                 /* do not join them to a cluster */
     unsigned delay_us_min, delay_us_max; /* of a chunk on a link; 0: 100 and 2,000 */
     const char *(*roles)(unsigned node); /* roles of each node, or NULL */
+    void (*joins)(unsigned node, struct ths_cluster_options *options); /* change the options with which it joins, or NULL */
     void (*setup)(struct ths_node *node, unsigned number, void *arg); /* each boot, restarts included: register behaviours, spawn */
     void *arg;
 };

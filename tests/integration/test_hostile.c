@@ -157,7 +157,7 @@ static size_t record_hello(uint8_t *hello)
     size_t len;
 
     thsi_keyring_none(&keys);
-    assert_int_equal(thsi_link_init(&link, ths_env_os(), true, &keys, "thiasos", &forger->self), THS_OK);
+    assert_int_equal(thsi_link_init(&link, ths_env_os(), true, &keys, "thiasos", &forger->self, NULL), THS_OK);
     assert_int_equal(thsi_link_start(&link, random), THS_OK);
     len = link.out_len;
     memcpy(hello, link.out, len);

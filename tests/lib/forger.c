@@ -136,7 +136,7 @@ enum ths_err forger_dial(struct forger *forger, unsigned port)
 
     thsi_keyring_none(&keys);
     env->random(env, random, sizeof random);
-    assert_int_equal(thsi_link_init(&forger->link, env, true, &keys, "thiasos", &forger->self), THS_OK);
+    assert_int_equal(thsi_link_init(&forger->link, env, true, &keys, "thiasos", &forger->self, NULL), THS_OK);
     assert_int_equal(thsi_link_start(&forger->link, random), THS_OK);
     forger->fd = forger_connect(port);
     forger->frames = 0;

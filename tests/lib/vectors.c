@@ -329,6 +329,8 @@ static json_t *session(const struct thsi_noise_keys *keys)
 
 json_t *vectors_make(void)
 {
+    const struct thsi_keyring ring = keys_of_vectors();
+    uint8_t nonce[THSI_LINK_NONCE_SIZE];
     struct thsi_noise_keys keys;
     json_t *all = json_object(), *shaken;
 
@@ -340,6 +342,8 @@ json_t *vectors_make(void)
     set(all, "node_ids", node_ids());
     shaken = handshake(&keys);
     set(all, "handshake", shaken);
+    fill_link_nonce(nonce);
+    set(all, "node_handshake", vectors_node_handshake(&ring, nonce));
     set(all, "refusals", refusals());
     set(all, "session", session(&keys));
     set(all, "types", vectors_types());

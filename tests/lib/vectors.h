@@ -27,6 +27,9 @@ json_t *vectors_hex(const void *bytes, size_t len);
 /* The value in @bytes, one whole MessagePack value: bytes as {"bytes": hex}, a number over 2^63 - 1 as {"u64": hex}. Gives. */
 json_t *vectors_value(const void *bytes, size_t len);
 
+/* With node keys; identities, link nonce and ephemeral secrets as those of the other handshake. Gives. */
+json_t *vectors_node_handshake(const struct thsi_keyring *keys, const uint8_t *link_nonce);
+
 /* Records, bodies, types, refs. Packets. Give. */
 json_t *vectors_records(void);
 json_t *vectors_records_read(void);

@@ -89,9 +89,10 @@ json_t *vectors_bodies_read(void)
 json_t *vectors_records_read(void)
 {
     return json_pack("[o,o,o,o,o]",
-                     READ_AS("a field behind the last is skipped", "\x93\x24\x13\x93\x01\xc0\x02", "\x92\x24\x13"),
+                     READ_AS("a field behind the last is skipped", "\x94\x24\x13\xa0\x93\x01\xc0\x02", "\x92\x24\x13"),
                      READ_AS("16 arrays in each other are skipped",
-                             "\x93\x24\x13\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0", "\x92\x24\x13"),
+                             "\x94\x24\x13\xa0\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0",
+                             "\x92\x24\x13"),
                      READ_AS("missing fields are zero", "\x93\x07\x01\x01", "\x96\x07\x01\x01\x00\x00\x00"),
                      READ_AS("longer forms", "\xdc\x00\x06\xcc\x07\xcd\x00\x01\x01\x02\x03\xcc\xc8",
                              "\x96\x07\x01\x01\x02\x03\xcc\xc8"),
@@ -241,6 +242,7 @@ static void add_nodes_own(json_t *all)
     ADD("TYPE_REFUSED", NULL, .kind = THSI_RECORD_TYPE_REFUSED, .type_number = GREET_NUMBER, .err = THS_UNKNOWN_TYPE);
     ADD("GOSSIP", NULL, .kind = THSI_RECORD_GOSSIP, .bytes = packet, .bytes_len = sizeof packet);
     ADD("BYE", NULL, .kind = THSI_RECORD_BYE, .err = THS_CLOSED);
+    ADD("BYE with a text", NULL, .kind = THSI_RECORD_BYE, .err = THS_NOT_ALLOWED, .text = "its certificate has expired");
     ADD("KEYS", NULL, .kind = THSI_RECORD_KEYS, .bytes = (const uint8_t *)"first ofand next", .bytes_len = 16);
     ADD("KEY", NULL, .kind = THSI_RECORD_KEY, .bytes = (const uint8_t *)"first of", .bytes_len = 8);
     ADD("CREDIT", NULL, .kind = THSI_RECORD_CREDIT, .from = { 3, 200 }, .id = 512);

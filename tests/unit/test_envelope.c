@@ -392,7 +392,7 @@ static void appended_fields_are_skipped(void **state)
     struct wire *wire = *state;
     void *msg;
 
-    assert_int_equal(UNPACK(wire, "\x94\x24\x13\x93\x01\xa1x\x81\x01\x02\xc0"), THS_OK);
+    assert_int_equal(UNPACK(wire, "\x95\x24\x13\xa0\x93\x01\xa1x\x81\x01\x02\xc0"), THS_OK);
     assert_int_equal(thsi_unpack_finish(&wire->unpacker), THS_OK);
     assert_int_equal(UNPACK(wire, "\x98\x01\x01\x02\x03\x04\x05\x92\xa5world\x02\xa3new"), THS_OK);
     assert_int_equal(thsi_envelope_unpack_body(&wire->envelope, &wire->unpacker, INFO, &wire->arena, &msg), THS_OK);

@@ -222,7 +222,7 @@ static void half_a_handshake_waits_in_the_slot(void **state)
 static void endless_frame_is_refused_by_its_length(void **state)
 {
     static const uint8_t lengths[][4] = {
-        { 0xff, 0xff, 0xff, 0xff }, { 0x7f, 0xff, 0xff, 0xff }, { 0x00, 0x10, 0x00, 0x00 }, { 0x00, 0x00, 0x03, 0xfd },
+        { 0xff, 0xff, 0xff, 0xff }, { 0x7f, 0xff, 0xff, 0xff }, { 0x00, 0x10, 0x00, 0x00 }, { 0x00, 0x00, 0x07, 0xfd },
     };
 
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -259,7 +259,7 @@ static void other_protocols_end_within_five_bytes(void **state)
         { "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f", 4, THS_TOO_BIG }, /* ZMTP */
         { "\0\0\0\0", 4, THS_MALFORMED },                  { "\0\0\0\x08\x00", 5, THS_MALFORMED },
         { "\0\0\0\x40\x10", 5, THS_MALFORMED }, /* a sealed frame before its time */
-        { "\0\0\0\x40\x04", 5, THS_MALFORMED },            { "\0\0\0\x40\xff", 5, THS_MALFORMED },
+        { "\0\0\0\x40\x07", 5, THS_MALFORMED },            { "\0\0\0\x40\xff", 5, THS_MALFORMED },
     };
     struct bench *bench = *state;
 
@@ -316,7 +316,7 @@ static void proof_of_another_type_or_size_is_refused(void **state)
     assert_int_equal(feed_text(bench, "\x00\x00\x00\x40\x01", 5), THS_MALFORMED);
     thsi_framer_init(&bench->framer, &bench->counting.env);
     thsi_framer_proof_due(&bench->framer);
-    assert_int_equal(feed_text(bench, "\x00\x00\x03\xfd", 4), THS_TOO_BIG);
+    assert_int_equal(feed_text(bench, "\x00\x00\x07\xfd", 4), THS_TOO_BIG);
     thsi_framer_init(&bench->framer, &bench->counting.env);
     thsi_framer_proof_due(&bench->framer);
     assert_int_equal(feed_text(bench, "\x00\x00\x00\x23", 4), THS_MALFORMED);

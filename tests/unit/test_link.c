@@ -56,8 +56,8 @@ static void begin(const struct thsi_keyring *of_dialer, const char *cluster)
 {
     uint8_t random[THSI_LINK_RANDOM_SIZE];
 
-    assert_int_equal(thsi_link_init(&dialer, &env.env, true, of_dialer, cluster, &anna), THS_OK);
-    assert_int_equal(thsi_link_init(&dialed, &env.env, false, &key_a, "thiasos", &bert), THS_OK);
+    assert_int_equal(thsi_link_init(&dialer, &env.env, true, of_dialer, cluster, &anna, NULL), THS_OK);
+    assert_int_equal(thsi_link_init(&dialed, &env.env, false, &key_a, "thiasos", &bert, NULL), THS_OK);
     env.env.random(&env.env, random, sizeof random);
     assert_int_equal(thsi_link_start(&dialer, random), THS_OK);
     assert_true(dialer.out_len > 0);

@@ -756,6 +756,64 @@ static void refusal_for_a_reason_unknown_here_is_a_refusal(void **state)
     assert_int_equal(refusal.err, THS_REFUSED);
 }
 
+/* ---- Facts: who may speak of others ----------------------------------------------------------- */
+
+static enum ths_err hear_of_itself_only(uint64_t from, struct thsi_identity who, enum ths_member_state state)
+{
+    return step((struct thsi_membership_event){ .type = THSI_MEMBERSHIP_RECEIVED, .uid = from, .packet = bytes,
+                                                .packet_len = rumour(&who, state), .of_itself_only = true });
+}
+
+static void member_without_the_right_says_nothing_of_others(void **state)
+{
+    static const enum ths_member_state states[] = { THS_MEMBER_SUSPECT, THS_MEMBER_LEAVING, THS_MEMBER_DEAD, THS_MEMBER_LEFT };
+
+    (void)state;
+    linked(2, "b", 1);
+    linked(3, "c", 1);
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        assert_int_equal(hear_of_itself_only(2, with_incarnation(node(3, "c", 1), 9), states[i]), THS_OK);
+        assert_state(3, THS_MEMBER_UP);
+        assert_int_equal(hear_of_itself_only(2, with_incarnation(node(1, "self", 5), 9), states[i]), THS_OK);
+        assert_int_equal(update.self_buried, THS_OK);
+        assert_int_equal(hear_of_itself_only(2, node(7, "stranger", 1), states[i]), THS_OK);
+        assert_null(thsi_membership_find(core, 7));
+        assert_false(thsi_membership_is_buried(core, 7, NULL));
+    }
+    assert_int_equal(hear_of_itself_only(2, with_incarnation(node(3, "c", 1), 9), THS_MEMBER_UP), THS_OK);
+    assert_true(thsi_membership_find(core, 3)->who.incarnation < 9);
+}
+
+static void member_without_the_right_may_introduce_whom_nobody_knows_and_speak_of_itself(void **state)
+{
+    (void)state;
+    linked(2, "b", 1);
+    linked(3, "c", 1);
+    link_down(3, THSI_END_LOST);
+    assert_int_equal(hear_of_itself_only(2, node(4, "d", 1), THS_MEMBER_UP), THS_OK);
+    assert_state(4, THS_MEMBER_JOINING); /* until it has proved who it is */
+    assert_int_equal(hear_of_itself_only(2, node(5, "c", 9), THS_MEMBER_UP), THS_OK);
+    assert_null(thsi_membership_find(core, 5)); /* a newer boot of c would bury the one that is known */
+    assert_state(3, THS_MEMBER_UP);
+    assert_int_equal(hear_of_itself_only(2, with_incarnation(node(2, "b", 1), 4), THS_MEMBER_UP), THS_OK);
+    assert_int_equal(thsi_membership_find(core, 2)->who.incarnation, 4);
+}
+
+static void rumours_change_neither_roles_nor_address_of_who_was_met(void **state)
+{
+    struct thsi_identity lie = with_incarnation(node(2, "b", 1), 50);
+
+    (void)state;
+    linked(2, "b", 1);
+    (void)strcpy(lie.roles, "admin");
+    (void)strcpy(lie.address, "elsewhere:1");
+    (void)strcpy(lie.name, "z");
+    assert_int_equal(hear(2, lie, THS_MEMBER_UP), THS_OK);
+    assert_string_equal(thsi_membership_find(core, 2)->who.roles, node(2, "b", 1).roles);
+    assert_string_equal(thsi_membership_find(core, 2)->who.address, node(2, "b", 1).address);
+    assert_string_equal(thsi_membership_find(core, 2)->who.name, "b");
+}
+
 static void list_has_its_items_and_no_parts_of_them(void **state)
 {
     (void)state;
@@ -771,6 +829,9 @@ int main(void)
 {
 #define FACT(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
+        FACT(member_without_the_right_says_nothing_of_others),
+        FACT(member_without_the_right_may_introduce_whom_nobody_knows_and_speak_of_itself),
+        FACT(rumours_change_neither_roles_nor_address_of_who_was_met),
         FACT(new_link_makes_a_member_and_gets_the_table),
         FACT(closed_link_is_dialed_at_once_and_is_no_burial),
         FACT(refused_dial_after_a_closed_link_buries_in_milliseconds),

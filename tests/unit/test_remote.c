@@ -53,8 +53,10 @@ static void gossip(void *arg, struct thsi_peer *peer, const uint8_t *packet, siz
     (void)snprintf(side->gossip, sizeof side->gossip, "%.*s", (int)len, (const char *)packet);
 }
 
-static void bye(void *arg, struct thsi_peer *peer)
+static void bye(void *arg, struct thsi_peer *peer, enum ths_err err, const char *why)
 {
+    (void)err;
+    (void)why;
     (void)arg;
     (void)peer;
 }
@@ -614,6 +616,29 @@ static void large_request_that_the_receiver_has_no_memory_for_is_answered(void *
     assert_int_equal(a.fake.delivered[0].signal.id, 6);
 }
 
+static void large_request_without_the_right_is_answered_though_it_did_not_come_whole(void **state)
+{
+    const struct blob body = { .data = { many_bytes(100000), 100000 } };
+    const struct thsi_signal ask = { .kind = THSI_ASK, .from = alice, .to = bob, .id = 6, .deadline_ns = UINT64_MAX,
+                                     .type = &blob_type, .body = &body };
+
+    (void)state;
+    connect_sides();
+    b.peer->rights = THSI_RIGHT_SEND;
+    for (unsigned whole = 0; whole < 2; whole++) {
+        assert_int_equal(thsi_remote_send(a.remote, &ask), THS_OK);
+        b.remote->pieces = whole ? 0 : THSI_PIECES_MAX; /* as if others had taken all the room */
+        assert_int_equal(carry(&a, &b, true), THS_OK);
+        b.remote->pieces = 0;
+        assert_int_equal(carry(&b, &a, true), THS_OK);
+        assert_int_equal(fake_runtime_only(&a.fake)->kind, THSI_REPLY);
+        assert_int_equal(a.fake.delivered[0].signal.err, THS_FORBIDDEN);
+        assert_int_equal(a.fake.delivered[0].signal.id, 6);
+        assert_int_equal(b.fake.count, 0);
+        fake_runtime_clear(&a.fake);
+    }
+}
+
 static void lost_link_gives_up_what_came_in_part(void **state)
 {
     struct thsi_outbox_loss loss;
@@ -1122,6 +1147,7 @@ int main(void)
         TEST(message_over_256_mib_is_refused),
         TEST(large_message_that_the_receiver_has_no_memory_for_is_refused),
         TEST(large_request_that_the_receiver_has_no_memory_for_is_answered),
+        TEST(large_request_without_the_right_is_answered_though_it_did_not_come_whole),
         TEST(lost_link_gives_up_what_came_in_part),
         TEST(large_message_that_was_parked_too_long_is_answered),
         TEST(kill_overtakes_a_large_message),

@@ -43,6 +43,7 @@ static void every_record_needs_the_right_of_its_verb(void **state)
         uint32_t rights;
     } rows[] = {
         { THSI_RECORD_TELL, 0, THSI_RIGHT_SEND },
+        { THSI_RECORD_AGAIN, 0, THSI_RIGHT_SEND },
         { THSI_RECORD_GROUP_TELL, 0, THSI_RIGHT_SEND },
         { THSI_RECORD_ASK, 1, THSI_RIGHT_ASK },
         { THSI_RECORD_SPAWN, 1, THSI_RIGHT_SPAWN },
@@ -69,6 +70,10 @@ static void every_record_needs_the_right_of_its_verb(void **state)
         { THSI_RECORD_TYPE_REFUSED, 0, 0 },
         { THSI_RECORD_GOSSIP, 0, 0 },
         { THSI_RECORD_BYE, 0, 0 },
+        { THSI_RECORD_KEYS, 0, 0 },
+        { THSI_RECORD_KEY, 0, 0 },
+        { THSI_RECORD_FRAGMENT, 0, 0 },
+        { THSI_RECORD_CREDIT, 1, 0 },
     };
 
     (void)state;
