@@ -2,6 +2,7 @@
 
 #include "tools/cli.h"
 #include "tools/control_client.h"
+#include "tools/key_verbs.h"
 #include "tools/table.h"
 
 #include "codec/keyring_file.h"
@@ -15,7 +16,9 @@
 #define RELOAD_MS 10000u
 #define FINGERPRINT_SIZE (THSI_KEY_ID_SIZE * 2 + 1)
 
-static int refuse(const char *why)
+struct thsi_key_options thsi_key_options;
+
+int thsi_key_refuse(const char *why)
 {
     return thsi_cli_fail(THSI_EXIT_FAILED, "key", "%s", why);
 }
@@ -41,7 +44,7 @@ static int make_key(char **words)
     err = thsi_keyring_create(words[0], secret, why, sizeof why);
     sodium_memzero(secret, sizeof secret);
     if (err != THS_OK)
-        return refuse(why);
+        return thsi_key_refuse(why);
     (void)printf("%s: a new cluster key, mode 0400. Copy it to every node and start each with --key-file.\n", words[0]);
     return THSI_EXIT_OK;
 }
@@ -57,7 +60,7 @@ static bool add_row(struct thsi_table *table, unsigned index, const char *finger
 
 static int print_table(struct thsi_table *table)
 {
-    return thsi_table_print(table) ? THSI_EXIT_OK : refuse("the keys are not printed: memory or stdout failed; try again");
+    return thsi_table_print(table) ? THSI_EXIT_OK : thsi_key_refuse("the keys are not printed: memory or stdout failed; try again");
 }
 
 static struct thsi_table *begin_table(void)
@@ -74,7 +77,7 @@ static int list_keys(char **words)
     struct thsi_keyring keys;
 
     if (thsi_keyring_load(&keys, words[0], why, sizeof why) != THS_OK)
-        return refuse(why);
+        return thsi_key_refuse(why);
     table = begin_table();
     for (unsigned i = 0; i < keys.count; i++)
         (void)add_row(table, i, print_fingerprint(&keys.keys[i], fingerprint));
@@ -106,7 +109,7 @@ static int install_in(struct thsi_keyring *keys, const char *file, const char *f
     enum ths_err err;
 
     if (thsi_keyring_load(&other, from, why, sizeof why) != THS_OK)
-        return refuse(why);
+        return thsi_key_refuse(why);
     err = thsi_keyring_install(keys, &other.keys[0]);
     thsi_keyring_wipe(&other);
     if (err == THS_INVALID)
@@ -143,7 +146,7 @@ static int change_one(char **words, int (*change)(struct thsi_keyring *keys, con
     int status;
 
     if (thsi_keyring_load(&keys, words[0], why, sizeof why) != THS_OK)
-        return refuse(why);
+        return thsi_key_refuse(why);
     index = find_key(&keys, words[1]);
     if (index == keys.count)
         status = thsi_cli_fail(THSI_EXIT_FAILED, "key",
@@ -152,7 +155,7 @@ static int change_one(char **words, int (*change)(struct thsi_keyring *keys, con
     else
         status = change(&keys, words[0], index);
     if (status == THSI_EXIT_OK && thsi_keyring_save(&keys, words[0], why, sizeof why) != THS_OK)
-        status = refuse(why);
+        status = thsi_key_refuse(why);
     thsi_keyring_wipe(&keys);
     return status == THSI_EXIT_OK ? list_keys(words) : status;
 }
@@ -174,17 +177,15 @@ static int install_key(char **words)
     int status;
 
     if (thsi_keyring_load(&keys, words[0], why, sizeof why) != THS_OK)
-        return refuse(why);
+        return thsi_key_refuse(why);
     status = install_in(&keys, words[0], words[1]);
     if (status == THSI_EXIT_OK && thsi_keyring_save(&keys, words[0], why, sizeof why) != THS_OK)
-        status = refuse(why);
+        status = thsi_key_refuse(why);
     thsi_keyring_wipe(&keys);
     return status == THSI_EXIT_OK ? list_keys(words) : status;
 }
 
 /* ---- A running node ---------------------------------------------------------------------- */
-
-static const char *control_socket; /* --socket */
 
 static int print_answer(const struct control_keys_answer *answer)
 {
@@ -205,7 +206,7 @@ static int reload_keys(char **words)
 {
     struct thsi_client client;
     const void *answer;
-    int status = thsi_client_open(&client, "key", control_socket);
+    int status = thsi_client_open(&client, "key", thsi_key_options.socket);
 
     (void)words;
     if (status != THSI_EXIT_OK)
@@ -228,6 +229,10 @@ static const struct verb {
 } verbs[] = {
     { "new", 1, make_key },       { "list", 1, list_keys },     { "install", 2, install_key },
     { "promote", 2, promote_key }, { "remove", 2, remove_key }, { "reload", 0, reload_keys },
+    { "new-node", 1, thsi_key_new_node },  { "new-authority", 1, thsi_key_new_authority },
+    { "show", 1, thsi_key_show },          { "sign", 3, thsi_key_sign },
+    { "allow", 2, thsi_key_allow },        { "deny", 2, thsi_key_deny },
+    { "revoke", 2, thsi_key_revoke },
 };
 
 #define VERBS (sizeof verbs / sizeof verbs[0])
@@ -240,8 +245,7 @@ static int run_verb(int words, char **argv)
         verb++;
     if (verb == verbs + VERBS)
         return thsi_cli_fail(THSI_EXIT_USAGE, "key",
-                             "unknown word \"%.64s\": keys can be made and changed; write new, list, install, promote, remove "
-                             "or reload", argv[0]);
+                             "unknown word \"%.64s\": there is no such verb; see thiasos key --help", argv[0]);
     if (words != verb->words)
         return thsi_cli_fail(THSI_EXIT_USAGE, "key", "too %s words for key %s: it takes %d; see thiasos key --help",
                              words < verb->words ? "few" : "many", verb->name, verb->words);
@@ -251,39 +255,61 @@ static int run_verb(int words, char **argv)
 int thsi_key_command(int argc, char **argv)
 {
     const struct thsi_option options[] = {
-        { "socket", THSI_OPTION_TEXT, &control_socket, 0, 0, "PATH",
+        { "socket", THSI_OPTION_TEXT, &thsi_key_options.socket, 0, 0, "PATH",
           "reload: the node's control socket; needed if several nodes run" },
+        { "name", THSI_OPTION_TEXT, &thsi_key_options.name, 0, 0, "NAME",
+          "allow, sign: the name of the node; sign: or several, or '*'" },
+        { "roles", THSI_OPTION_TEXT, &thsi_key_options.roles, 0, 0, "ROLE,...",
+          "allow, sign: which roles it may claim; default allow: any, sign: none" },
+        { "rights", THSI_OPTION_TEXT, &thsi_key_options.rights, 0, 0, "RIGHT,...",
+          "allow, sign: of send,ask,spawn,monitor,kill,admin; all (default); none" },
+        { "days", THSI_OPTION_NUMBER, &thsi_key_options.days, 1, 36500, "N", "sign: how long the certificate is valid" },
+        { "authority", THSI_OPTION_FLAG, &thsi_key_options.authority, 0, 0, NULL,
+          "allow: the key is an authority's, whose certificates count" },
     };
     const struct thsi_command command = {
         .name = "key",
-        .usage = "new FILE | list FILE | install FILE FROM | promote FILE KEY | remove FILE KEY | reload",
-        .about = "The cluster's keys. All nodes of a cluster need the same; whoever has one can join and read everything,\n"
+        .usage = "VERB WORD... [OPTION...]",
+        .about = "Keys of a cluster, and of its nodes.\n\n"
+                 "The cluster's keys. All nodes of a cluster need the same; whoever has one can join and read everything,\n"
                  "so only its owner may read a key file (mode 0400).\n\n"
-                 "new      make a key in FILE, which must not exist yet\n"
-                 "list     show the fingerprints of the keys in FILE, never the keys\n"
-                 "install  add the key of the file FROM to FILE: nodes accept it\n"
-                 "promote  make KEY, a fingerprint, the primary one: nodes begin with it\n"
-                 "remove   forget KEY\n"
-                 "reload   have a running node take up its changed key file\n\n"
+                 "  new FILE           make a key in FILE, which must not exist yet\n"
+                 "  list FILE          show the fingerprints of the keys in FILE, never the keys\n"
+                 "  install FILE FROM  add the key of the file FROM to FILE: nodes accept it\n"
+                 "  promote FILE KEY   make KEY, a fingerprint, the primary one: nodes begin with it\n"
+                 "  remove FILE KEY    forget KEY\n"
+                 "  reload             have a running node take up its changed files, those below too\n\n"
                  "To change the key of a cluster that works, install the new one on all nodes, then promote it on all\n"
                  "nodes, then remove the old one on all nodes, with a reload on each node after each step. Links\n"
                  "stay up and nothing is lost. reload says how many links are still on another key than the primary\n"
-                 "one: go on when none is.",
+                 "one: go on when none is.\n\n"
+                 "Keys of nodes. With them each node decides whom it admits, and what that node may do on it; PUBLIC\n"
+                 "stands for 64 digits that show prints.\n\n"
+                 "  new-node FILE      make a node's key in FILE, which stays on that node, and print PUBLIC\n"
+                 "  allow LIST PUBLIC  admit the node, or with --authority whom that authority signs for\n"
+                 "  deny LIST PUBLIC   take it off the list\n"
+                 "  new-authority FILE make the key of an authority, to be kept off the nodes, and print PUBLIC\n"
+                 "  sign AUTHORITY PUBLIC FILE  write a certificate for the node to FILE (--name, --days)\n"
+                 "  revoke LIST WHAT   admit it no more: a certificate's file or serial, or PUBLIC\n"
+                 "  show FILE          print PUBLIC, or what the certificate or list says",
         .examples = "  thiasos key new cluster.key\n"
                     "  thiasos node --name a --bind tcp://0.0.0.0:7400 --key-file cluster.key\n"
                     "  thiasos key new next.key\n"
                     "  thiasos key install cluster.key next.key && thiasos key reload\n"
-                    "  thiasos key promote cluster.key 7c1f && thiasos key reload",
+                    "  thiasos key promote cluster.key 7c1f && thiasos key reload\n"
+                    "  thiasos key allow nodes.allow $(thiasos key new-node a.key) --name a --rights send,ask\n"
+                    "  thiasos key sign authority.key $(thiasos key show a.key) a.cert --name a --days 90\n"
+                    "  thiasos key revoke nodes.revoked a.cert",
         .options = options,
         .options_count = sizeof options / sizeof options[0],
         .words_min = 1,
-        .words_max = 3,
+        .words_max = 4,
     };
     int first, status;
 
     if (!thsi_cli_parse(&command, argc, argv, &first, &status))
         return status;
     if (sodium_init() < 0)
-        return refuse("no key is touched: libsodium could not be initialised; check the system's random source");
+        return thsi_key_refuse("no key is touched: libsodium could not be initialised; check the system's random source");
     return thsi_cli_done(run_verb(argc - first - 1, argv + first), "key");
 }

@@ -196,6 +196,14 @@ int thsi_node_command(int argc, char **argv)
           "nodes to look for; none for the first node" },
         { "key-file", THSI_OPTION_TEXT, &got.cluster.key_file, 0, 0, "FILE",
           "the cluster's key (thiasos key new FILE); needed beyond loopback" },
+        { "node-key", THSI_OPTION_TEXT, &got.cluster.node_key, 0, 0, "FILE",
+          "this node's own key (thiasos key new-node FILE); all nodes have one, or none" },
+        { "allow", THSI_OPTION_TEXT, &got.cluster.allow, 0, 0, "LIST",
+          "which node keys to admit (thiasos key allow LIST ...); needed with --node-key" },
+        { "certificate", THSI_OPTION_TEXT, &got.cluster.certificate, 0, 0, "FILE",
+          "what an authority has signed for the node key (thiasos key sign ...)" },
+        { "revoked", THSI_OPTION_TEXT, &got.cluster.revoked, 0, 0, "LIST",
+          "which keys and certificates not to admit any more (thiasos key revoke LIST ...)" },
         { "cluster", THSI_OPTION_TEXT, &got.cluster.cluster, 0, 0, "NAME", "the cluster's name; default thiasos" },
         { "roles", THSI_OPTION_TEXT, &got.cluster.roles, 0, 0, "ROLE,...",
           "what this node is for; supervisors choose by it" },
@@ -216,7 +224,8 @@ int thsi_node_command(int argc, char **argv)
                  "named echo and knows the behaviours echo and counter, so other nodes may start counters here.\n"
                  "When it is up it prints one line: ready NAME ENDPOINT SOCKET. Options are also taken from the\n"
                  "environment: THIASOS_NAME, THIASOS_BIND, THIASOS_ADVERTISE, THIASOS_SEEDS, THIASOS_KEY_FILE,\n"
-                 "THIASOS_CLUSTER, THIASOS_ROLES, THIASOS_SCOPES, THIASOS_SOCKET, THIASOS_FILES.",
+                 "THIASOS_NODE_KEY, THIASOS_ALLOW, THIASOS_CERTIFICATE, THIASOS_REVOKED, THIASOS_CLUSTER,\n"
+                 "THIASOS_ROLES, THIASOS_SCOPES, THIASOS_SOCKET, THIASOS_FILES.",
         .examples = "  thiasos node --name a\n"
                     "  thiasos node --name b --bind tcp://127.0.0.1:7401 --seeds 127.0.0.1:7400 --roles counter\n"
                     "  thiasos node --bind tcp://0.0.0.0:7400 --key-file cluster.key --seeds nodes.example:7400",
