@@ -204,7 +204,7 @@ static const struct thsi_type_info *known_type(const struct receiving *at, uint3
 }
 
 /* Take the body of the record at hand. *@refused says why it cannot be delivered, though the stream is in order: its
- * type is not known here as it is there, or it is over a bound of ours.
+ * type is not known here as it is there, or only this node itself may say it, or it is over a bound of ours.
  * Errors: MALFORMED, NOMEM: close the link. */
 static enum ths_err take_body(struct receiving *at, struct ths_type **type, void **body, enum ths_err *refused)
 {
@@ -226,7 +226,9 @@ static enum ths_err take_body(struct receiving *at, struct ths_type **type, void
     info = known_type(at, number, refused);
     if (!info && *refused == THS_MALFORMED)
         return THS_MALFORMED;
-    if (info) {
+    if (info && info->reply_only && at->envelope.kind != THSI_RECORD_REPLY) {
+        *refused = THS_REFUSED;
+    } else if (info) {
         size_t room = at->peer->types_in[number].room;
 
         err = reserve_arena(at->remote, room <= at->remote->arena.cap

@@ -327,6 +327,12 @@ static enum ths_err check_text(const struct thsi_signal *signal, char room[THSI_
     return THS_OK;
 }
 
+/* Its receiver would refuse it: said at once. */
+static enum ths_err check_kind(const struct thsi_type_info *info, enum thsi_signal_kind kind)
+{
+    return info && info->reply_only && kind != THSI_REPLY ? THS_REFUSED : THS_OK;
+}
+
 enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_signal *signal)
 {
     const struct thsi_type_info *info = NULL;
@@ -338,6 +344,8 @@ enum ths_err thsi_remote_send(struct thsi_remote *remote, const struct thsi_sign
     enum ths_err err = signal->type ? check_body(signal->type, signal->body, &info, &packed) : THS_OK;
 
     assert(signal->to.node != remote->runtime->uid);
+    if (err == THS_OK)
+        err = check_kind(info, signal->kind);
     if (err == THS_OK)
         err = check_text(signal, room, &text);
     if (err != THS_OK)
@@ -359,6 +367,8 @@ enum ths_err thsi_remote_group_tell(struct thsi_remote *remote, uint64_t uid, th
     size_t packed;
     enum ths_err err = check_body(type, body, &info, &packed);
 
+    if (err == THS_OK)
+        err = check_kind(info, THSI_TELL);
     if (err != THS_OK)
         return err;
     envelope.type = info;

@@ -34,6 +34,8 @@ static enum ths_err unpack(struct ths_ctx *ctx, const struct ths_relay *relay, s
         return THS_STALE;
     if (err != THS_OK)
         return err;
+    if (info->reply_only)
+        return THS_REFUSED; /* as if it had come by itself */
     arena->cap = thsi_schema_room(info, relay->body.len);
     arena->base = runtime->env->memory(runtime->env, NULL, arena->cap);
     if (!arena->base)

@@ -106,6 +106,24 @@ static struct thsi_field resolve_field(const struct ths_field *declared)
     return field;
 }
 
+/* New types of ours are refused unless they are listed here. Those of THSI_TYPE_HERE have a stricter rule of their own. */
+static bool is_reply_only(const char *name)
+{
+    static const char *const between_nodes[] = {
+        "ths.child_order",     /* asked of a supervisor elsewhere */
+        "ths.child_restarted", /* told to its subscribers elsewhere */
+        "ths.describe", "ths.relay", "ths.relayed", /* of types actors, for the command */
+    };
+
+    if (strncmp(name, THSI_TYPE_OURS, sizeof THSI_TYPE_OURS - 1) != 0 ||
+        strncmp(name, THSI_TYPE_HERE, sizeof THSI_TYPE_HERE - 1) == 0)
+        return false;
+    for (size_t i = 0; i < sizeof between_nodes / sizeof between_nodes[0]; i++)
+        if (strcmp(name, between_nodes[i]) == 0)
+            return false;
+    return true;
+}
+
 static struct thsi_type_info *make_info(struct ths_type *type, uint64_t fingerprint)
 {
     struct thsi_type_info *info = calloc(1, sizeof *info + type->fields_count * sizeof info->fields[0]);
@@ -119,6 +137,7 @@ static struct thsi_type_info *make_info(struct ths_type *type, uint64_t fingerpr
     info->fingerprint = fingerprint;
     info->fields_count = type->fields_count;
     info->flat = true;
+    info->reply_only = is_reply_only(type->name);
     for (uint32_t i = 0; i < type->fields_count; i++) {
         info->fields[i] = resolve_field(&type->fields[i]);
         if (info->fields[i].kind == THS_KIND_LIST || has_bytes(info->fields[i].element))

@@ -41,6 +41,7 @@ struct thsi_type_info {
     uint32_t version;
     uint32_t fields_count;
     bool flat;                 /* no pointers inside: memcpy copies it and nothing needs checking */
+    bool reply_only;           /* another node may bring it as a reply, and in no other way: see THSI_TYPE_OURS */
     bool has_blobs;            /* a copy holds references: whoever drops one calls thsi_message_release (blob.h) */
     const struct thsi_type_info *next_in_bucket;
     struct thsi_field fields[];
@@ -72,6 +73,11 @@ THS_API const struct thsi_type_info *thsi_type_by_name(const char *name);
 
 /* Names of types that never leave the process begin so: they hold addresses, or are believed without question. */
 #define THSI_TYPE_HERE "ths.here."
+
+/* Names of the runtime's own types begin so. A handler believes such a message without question, so another node may bring
+ * one as a reply alone, where the asker knows whom it asked: reply_only is set of all but the few that nodes tell each other.
+ * Whoever wants to tell another node of a ths_down or a ths_member puts what it says into a message of its own. */
+#define THSI_TYPE_OURS "ths."
 
 /* The entry that a peer means.
  * Errors: UNKNOWN_TYPE (no such name, or one of THSI_TYPE_HERE), TYPE_MISMATCH (name known, but not with this version

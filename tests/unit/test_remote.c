@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "cluster/remote.h"
+#include "thiasos/thiasos.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -916,6 +917,86 @@ static void type_of_this_process_alone_is_unknown_to_all_others(void **state)
     assert_int_equal(fake_runtime_only(&a.fake)->err, THS_UNKNOWN_TYPE);
 }
 
+/* What a node sends that does not keep the rule: @type announced as number 1, and a record of @kind with it. */
+static void receive_forged(enum thsi_record_kind kind, struct ths_type *type, const void *body)
+{
+    static uint64_t control; /* numbers of control records only grow */
+    const struct thsi_type_info *info = thsi_type_intern(type);
+    const struct thsi_actor_id receiver = { bob.slot, bob.generation };
+    const struct thsi_envelope announced = { .kind = THSI_RECORD_TYPE, .type_number = 1, .text = info->name,
+                                             .version = info->version, .fingerprint = info->fingerprint };
+    const struct thsi_envelope record = { .kind = kind, .from = { 1, 1 }, .to = receiver, .id = 7, .number = ++control,
+                                          .receivers = &receiver, .receivers_count = 1, .text = "nothing",
+                                          .remaining_ms = 1000, .type_number = 1, .type = info, .body = body };
+    struct thsi_packer packer;
+    uint8_t bytes[1024];
+
+    thsi_packer_init(&packer, bytes, sizeof bytes);
+    assert_int_equal(thsi_envelope_pack(&announced, &packer), THS_OK);
+    assert_int_equal(thsi_envelope_pack(&record, &packer), THS_OK);
+    assert_int_equal(thsi_packer_finish(&packer), THS_OK);
+    assert_int_equal(thsi_remote_receive(b.remote, b.peer, bytes, packer.len), THS_OK);
+}
+
+/* Refused by the node that sends, and by the one that hears it all the same. */
+static void assert_never_told(struct ths_type *type, const void *body)
+{
+    static const enum thsi_record_kind kinds[] = { THSI_RECORD_TELL, THSI_RECORD_GROUP_TELL, THSI_RECORD_ASK,
+                                                   THSI_RECORD_SPAWN };
+    const struct thsi_signal signal = tell(alice, bob, type, body);
+    const struct thsi_actor_id receiver = { bob.slot, bob.generation };
+
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_REFUSED);
+    assert_int_equal(thsi_remote_group_tell(a.remote, B, alice, &receiver, 1, type, body), THS_REFUSED);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        fake_runtime_clear(&a.fake);
+        receive_forged(kinds[i], type, body);
+        assert_int_equal(b.fake.count, 0);
+        assert_int_equal(carry(&b, &a, true), THS_OK);
+        assert_int_equal(fake_runtime_only(&a.fake)->err, THS_REFUSED);
+    }
+    fake_runtime_clear(&a.fake);
+}
+
+static void what_a_runtime_tells_its_own_actors_is_refused_from_other_nodes(void **state)
+{
+    (void)state;
+    connect_sides();
+    assert_never_told(&ths_down_type, &(struct ths_down){ .who = bob, .monitor = 1, .text = "" });
+    assert_never_told(&ths_exited_type, &(struct ths_exited){ .who = bob, .text = "" });
+    assert_never_told(&ths_started_type, &(struct ths_started){ .incarnation = 9 });
+    assert_never_told(&ths_stopping_type, &(struct ths_stopping){ .text = "" });
+    assert_never_told(&ths_finally_type, &(struct ths_finally){ .text = "" });
+    assert_never_told(&ths_idle_type, &(struct ths_idle){ .ms = 1 });
+    assert_never_told(&ths_undelivered_type, &(struct ths_undelivered){ .to = alice, .count = 1 });
+    assert_never_told(&ths_enter_type, &(struct ths_enter){ 0 });
+    assert_never_told(&ths_leave_type, &(struct ths_leave){ 0 });
+    assert_never_told(&ths_ask_cancelled_type, &(struct ths_ask_cancelled){ .asker = alice, .id = 1 });
+    assert_never_told(&ths_crashed_type, &(struct ths_crashed){ .who = alice, .text = "" });
+    assert_never_told(&ths_state_wanted_type, &(struct ths_state_wanted){ 0 });
+    assert_never_told(&ths_member_type, &(struct ths_member){ .uid = 1, .name = "x", .roles = "" });
+    assert_never_told(&ths_group_change_type, &(struct ths_group_change){ .who = alice, .group = "g" });
+    assert_never_told(&ths_child_done_type, &(struct ths_child_done){ .who = alice, .name = "x" });
+}
+
+static void reply_of_the_runtime_arrives(void **state)
+{
+    (void)state;
+    connect_sides();
+    receive_forged(THSI_RECORD_REPLY, &ths_found_type, &(struct ths_found){ .who = alice });
+    assert_int_equal(fake_runtime_only(&b.fake)->kind, THSI_REPLY);
+    assert_int_equal(fake_runtime_only(&b.fake)->err, THS_OK);
+}
+
+static void news_of_a_supervisor_elsewhere_arrives(void **state)
+{
+    (void)state;
+    connect_sides();
+    receive_forged(THSI_RECORD_TELL, &ths_child_restarted_type,
+                   &(struct ths_child_restarted){ .name = "x", .who = alice, .incarnation = 2 });
+    assert_int_equal(fake_runtime_only(&b.fake)->kind, THSI_TELL);
+}
+
 static void garbage_closes_the_link(void **state)
 {
     static const uint8_t garbage[] = { 0xc1, 0xff, 0x00, 0x93 };
@@ -1162,6 +1243,9 @@ int main(void)
         TEST(reply_without_a_body_or_an_error_closes_the_link),
         TEST(every_error_and_reason_arrives_and_unknown_ones_as_refused_and_crashed),
         TEST(type_of_this_process_alone_is_unknown_to_all_others),
+        TEST(what_a_runtime_tells_its_own_actors_is_refused_from_other_nodes),
+        TEST(reply_of_the_runtime_arrives),
+        TEST(news_of_a_supervisor_elsewhere_arrives),
         TEST(garbage_closes_the_link),
         TEST(every_truncation_of_a_frame_is_refused_or_shorter),
         TEST(invalid_body_is_refused_before_it_is_packed),
