@@ -3,6 +3,8 @@
 #include "node/node.h"
 #include "node/send.h"
 
+#include <inttypes.h>
+
 bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
 {
     /* Linking twice is one link. A monitor's id is drawn once, so there is no need to look. */
@@ -11,22 +13,72 @@ bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref 
     return thsi_relations_add(set, ctx->pool, ctx->node->uid, other, id) == THS_OK;
 }
 
-enum ths_err thsi_relation_asked(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
+/* Said once by each actor. */
+static void note_refusal(struct ths_ctx *ctx, uint32_t limit, const char *whose)
 {
-    struct ths_node *node = ctx->node;
     struct thsi_rare *rare = ctx->actor->rare;
-    uint32_t limit = other.node == node->uid ? THSI_RELATIONS_MAX : THSI_RELATIONS_ELSEWHERE_MAX;
     char ref[THS_REF_TEXT_SIZE];
 
-    if ((other.node == node->uid ? set->count : set->elsewhere) < limit)
-        return thsi_relation_add(ctx, set, other, id) ? THS_OK : THS_NOMEM;
     if (!rare->relations_refused)
-        thsi_log(node, THS_LOG_WARN, "actor",
+        thsi_log(ctx->node, THS_LOG_WARN, "actor",
                  "%s refuses more than %u links or monitors of actors of %s: is one of them in a loop?",
-                 ths_ref_print(thsi_actor_ref(node, ctx->actor), ref), limit,
-                 other.node == node->uid ? "this node" : "other nodes");
+                 ths_ref_print(thsi_actor_ref(ctx->node, ctx->actor), ref), limit, whose);
     rare->relations_refused = true;
+}
+
+static enum ths_err take_share(struct ths_ctx *ctx, uint64_t uid)
+{
+    bool first;
+    enum ths_err err = thsi_shares_take(&ctx->node->shares, uid, THSI_RELATIONS_SHARE_MAX, &first);
+
+    if (first)
+        thsi_log(ctx->node, THS_LOG_WARN, "actor",
+                 "actors of node %016" PRIx64 " ask for more than %u links and monitors here: is one of them in a loop?", uid,
+                 (unsigned)THSI_RELATIONS_SHARE_MAX);
+    return err;
+}
+
+/* For an actor of another node, within the bounds for that. */
+static enum ths_err asked_elsewhere(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
+{
+    struct thsi_relation *relation;
+    enum ths_err err;
+
+    if (id == 0 && thsi_relations_find(set, other, id))
+        return THS_OK;
+    if (set->elsewhere >= THSI_RELATIONS_ELSEWHERE_MAX) {
+        note_refusal(ctx, THSI_RELATIONS_ELSEWHERE_MAX, "other nodes");
+        return THS_TOO_MANY;
+    }
+    err = take_share(ctx, other.node);
+    if (err != THS_OK)
+        return err;
+    relation = thsi_relation_new(ctx->pool);
+    if (!relation) {
+        thsi_shares_give_back(&ctx->node->shares, other.node);
+        return THS_NOMEM;
+    }
+    thsi_relations_put(set, ctx->pool, ctx->node->uid, relation, other, id);
+    relation->shared = true;
+    return THS_OK;
+}
+
+enum ths_err thsi_relation_asked(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
+{
+    if (other.node != ctx->node->uid)
+        return asked_elsewhere(ctx, set, other, id);
+    if (set->count < THSI_RELATIONS_MAX)
+        return thsi_relation_add(ctx, set, other, id) ? THS_OK : THS_NOMEM;
+    note_refusal(ctx, THSI_RELATIONS_MAX, "this node");
     return THS_TOO_MANY;
+}
+
+/* Out of its set, and no part of its node's share any more. */
+static void take(struct ths_ctx *ctx, struct thsi_relations *set, struct thsi_relation *relation)
+{
+    thsi_relations_take(set, ctx->node->uid, relation);
+    if (relation->shared)
+        thsi_shares_give_back(&ctx->node->shares, relation->other.node);
 }
 
 bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id)
@@ -35,7 +87,7 @@ bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relations *set, ths_r
 
     if (!relation)
         return false;
-    thsi_relations_take(set, ctx->node->uid, relation);
+    take(ctx, set, relation);
     thsi_relation_free(ctx->pool, relation);
     return true;
 }
@@ -45,7 +97,7 @@ static void drop(struct ths_ctx *ctx, struct thsi_relations *set)
     struct thsi_relation *relation;
 
     while ((relation = set->first) != NULL) {
-        thsi_relations_take(set, ctx->node->uid, relation);
+        take(ctx, set, relation);
         thsi_relation_free(ctx->pool, relation);
     }
     thsi_relations_fini(set, ctx->pool);
@@ -117,7 +169,7 @@ static void tell_all(struct ths_ctx *ctx, struct thsi_relations *set, struct ths
     enum ths_err err;
 
     while ((relation = set->first) != NULL) {
-        thsi_relations_take(set, ctx->node->uid, relation);
+        take(ctx, set, relation);
         signal->to = relation->other;
         signal->id = relation->id;
         err = thsi_send_signal(ctx, signal);
@@ -156,7 +208,7 @@ static void forget(struct ths_ctx *ctx, struct thsi_relations *set, uint64_t uid
         next = at->next;
         if (at->other.node != uid || (unknown && at->other.generation != 0))
             continue;
-        thsi_relations_take(set, ctx->node->uid, at);
+        take(ctx, set, at);
         thsi_relation_free(ctx->pool, at);
     }
 }

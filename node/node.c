@@ -80,6 +80,7 @@ static void fini_parts(struct ths_node *node)
     thsi_names_fini(&node->names);
     thsi_depot_fini(&node->depot);
     (void)pthread_mutex_destroy(&node->injector.lock);
+    thsi_shares_fini(&node->shares);
     (void)pthread_mutex_destroy(&node->foreign_lock);
     (void)pthread_mutex_destroy(&node->waiters_lock);
     (void)node->env->memory(node->env, node->foreign, 0);
@@ -117,6 +118,7 @@ static struct ths_node *create(struct thsi_exec *exec, struct ths_env *env, cons
     thsi_supervisors_init(&node->supervisors);
     thsi_crashes_init(&node->crashes);
     thsi_questions_init(&node->questions);
+    thsi_shares_init(&node->shares, env);
     (void)pthread_mutex_init(&node->foreign_lock, NULL);
     (void)pthread_mutex_init(&node->waiters_lock, NULL);
     init_shared(&node->outside, node);

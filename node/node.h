@@ -3,7 +3,7 @@
  * A context is where code runs: each worker has one, all threads outside share one, the network's
  * deliveries have one. It owns a pool and counters; a context that is shared has a lock, which public entry points take
  * (thsi_enter) and the functions below them rely on. Locks are taken in this order: context, then one of table, names,
- * holds, inboxes, foreign, questions, waiters, injector, depot. None is held while a handler runs. */
+ * holds, inboxes, foreign, shares, questions, waiters, injector, depot. None is held while a handler runs. */
 
 #ifndef THSI_NODE_NODE_H
 #define THSI_NODE_NODE_H
@@ -23,6 +23,7 @@
 #include "node/pool.h"
 #include "node/router.h"
 #include "node/runtime.h"
+#include "node/shares.h"
 #include "node/supervisor_actor.h"
 #include "node/table.h"
 #include "node/tally.h"
@@ -34,6 +35,7 @@ enum {
     THSI_MAILBOX_DEFAULT = 1024,
     THSI_RELATIONS_MAX = 1 << 20,         /* links or watchers of one actor that others of its node may ask for */
     THSI_RELATIONS_ELSEWHERE_MAX = 65536, /* the same for all other nodes together */
+    THSI_RELATIONS_SHARE_MAX = 1 << 18,   /* links and watchers of all actors that one other node may ask for */
     THSI_BLOCKING_DEFAULT = 64,
     THSI_STAMP_FIRST = 256,   /* messages of each thread that note when they were sent; then one in */
     THSI_STAMP_EVERY = 128,
@@ -151,6 +153,7 @@ struct ths_node {
     struct thsi_shared_ctx outside;
     struct thsi_shared_ctx network;
 
+    struct thsi_shares shares;          /* of other nodes in the links and watchers of all actors */
     pthread_mutex_t foreign_lock;       /* over the list of actors with relations to other nodes */
     struct thsi_foreign *foreign;
     size_t foreign_count, foreign_cap;

@@ -19,7 +19,7 @@ struct thsi_signal;
 struct thsi_relation {
     struct thsi_relation *next;      /* in the set's list, newest first */
     struct thsi_relation **at;       /* what points to it there */
-    uint8_t reserved;
+    bool shared;                     /* counted among those that its node has asked for (shares.h) */
     uint8_t size_class;              /* where a block has it (pool.h) */
     struct thsi_relation *following; /* in its chain */
     ths_ref other;
