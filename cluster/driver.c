@@ -231,8 +231,10 @@ void thsi_driver_wait(struct thsi_driver *driver, uint64_t deadline_ns)
 static bool create_cores(struct thsi_driver *driver, const struct thsi_driver_options *options)
 {
     struct ths_env *env = driver->runtime->env;
-    struct thsi_membership_options membership = { .self = driver->self, .heartbeat_ms = options->heartbeat_ms,
-                                                  .suspect_ms = options->suspect_ms, .bury_ms = options->bury_ms };
+    struct thsi_membership_options membership = { .self = driver->self,
+                                                  .cluster = driver->has_node_key ? NULL : driver->cluster,
+                                                  .heartbeat_ms = options->heartbeat_ms, .suspect_ms = options->suspect_ms,
+                                                  .bury_ms = options->bury_ms };
     uint64_t seed;
 
     env->random(env, &membership.seed, sizeof membership.seed);

@@ -35,6 +35,7 @@ struct thsi_membership *thsi_membership_create(struct ths_env *env, const struct
     m->suspect_ns = ms_or(options->suspect_ms, SUSPECT_MS);
     m->bury_ns = ms_or(options->bury_ms, BURY_MS);
     m->leave_ns = ms_or(options->leave_ms, LEAVE_MS);
+    m->cluster = options->cluster;
     thsi_prng_init(&m->random, options->seed, options->self.uid);
     m->self.who = options->self;
     m->self.who.incarnation = 1;

@@ -24,7 +24,10 @@
 #include "thiasos/cluster.h"
 
 #define THSI_MEMBERS_MAX 1024u         /* this node included */
+#define THSI_UNMET_MAX 512u            /* of them: those that others told of and no link has proved */
+#define THSI_UNMET_OF_ONE_MAX 128u     /* of these: told by the same member */
 #define THSI_TOMBS_MAX 512u            /* buried members that are remembered */
+#define THSI_TOMBS_UNMET_MAX 256u      /* of them: those that were never met here */
 #define THSI_IDENTITY_PACKED_MAX 1024u /* bytes that thsi_identity_pack needs at most */
 
 /* One msgpack array, for gossip. Unpacking takes exactly one value from @unpacker, checks uid, UTF-8, sizes and that
@@ -52,6 +55,9 @@ struct thsi_membership_options {
     unsigned bury_ms;          /* 0: 2,000 */
     unsigned leave_ms;         /* how long leaving waits for the others; 0: 1,000 */
     uint64_t seed;             /* of all jitter */
+    const char *cluster;       /* its name, borrowed for good: the id of every identity is checked against it and the node's
+                                * name. NULL: ids are taken as they are told, for those of node keys are made of
+                                * the keys, which only the nodes' own handshakes show */
 };
 
 /* One member, lent. Only membership*.c change it; the fields behind the gap are of no use elsewhere. Linked and met
@@ -64,6 +70,7 @@ struct thsi_member {
     uint64_t rtt_us;           /* of the last heartbeat, 0: none yet */
 
     bool met;                  /* a session was up at least once */
+    uint64_t told_by;          /* the member whose rumour brought it; 0: it came by itself */
     bool fresh;                /* nobody was told of it yet */
     bool dialing;              /* a dial is out */
     bool probe_failed;         /* a dial failed since the link was lost */

@@ -19,6 +19,7 @@ struct thsi_tomb {
     uint8_t id[THSI_NODE_ID_SIZE];
     char name[THSI_NODE_NAME_SIZE];
     enum ths_member_state state; /* DEAD or LEFT */
+    bool met;                    /* a session with it was up once */
     unsigned gossip_left;
 };
 
@@ -26,6 +27,7 @@ struct thsi_membership {
     struct ths_env *env;
     uint64_t heartbeat_ns, suspect_ns, bury_ns, leave_ns;
     struct thsi_prng random;     /* of jitter */
+    const char *cluster;         /* NULL: ids are not checked */
 
     struct thsi_member self;
     bool met_anybody;            /* some session was up once: the boot id cannot change any more */
@@ -87,8 +89,9 @@ void thsi_membership_announce(struct thsi_membership *m, struct thsi_member *mem
  * it leaves the table, its link is closed. Needs a reserve. */
 void thsi_membership_move(struct thsi_membership *m, struct thsi_member *member, enum ths_member_state to);
 
-/* Remember a member that was never known here as buried. */
-void thsi_membership_entomb(struct thsi_membership *m, const struct thsi_identity *who, enum ths_member_state state,
+/* Remember a member as buried; @met: a session with it was up. Those never met only ever displace each other once they are
+ * many, so that nobody makes this node forget whom it knew. */
+void thsi_membership_entomb(struct thsi_membership *m, const struct thsi_identity *who, enum ths_member_state state, bool met,
                             unsigned gossip_left);
 
 bool thsi_membership_any_linked(const struct thsi_membership *m);
@@ -122,9 +125,10 @@ uint64_t thsi_membership_digest(struct thsi_membership *m);
 
 /* ---- membership_rumour.c -------------------------------------------------------------------- */
 
-/* Take one rumour. Errors: NOMEM. */
+/* Take one rumour, told by the member @from. Errors: NOMEM. */
 THS_MUST_CHECK
-enum ths_err thsi_membership_hear(struct thsi_membership *m, const struct thsi_rumour *rumour, uint64_t now_ns);
+enum ths_err thsi_membership_hear(struct thsi_membership *m, uint64_t from, const struct thsi_rumour *rumour,
+                                  uint64_t now_ns);
 
 /* The node itself says that its incarnation is @incarnation and that it is well. */
 THS_MUST_CHECK

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "codec/keys.h"
+
 #define RUMOUR_MAX (THSI_IDENTITY_PACKED_MAX + 8)
 #define HEARTBEAT_FIELDS 6u
 #define HEARTBEAT_MAX 64u
@@ -30,7 +32,18 @@ static void pack_tomb(struct thsi_packer *packer, const struct thsi_tomb *tomb)
     pack_rumour(packer, &who, tomb->state);
 }
 
-static void unpack_rumour(struct thsi_rumour *rumour, struct thsi_unpacker *unpacker)
+/* A node's id is made of its name: whoever tells another one lies, for no node that checks would have believed it. */
+static bool is_own_id(const struct thsi_membership *m, const struct thsi_identity *who)
+{
+    uint8_t id[THSI_NODE_ID_SIZE];
+
+    if (!m->cluster)
+        return true;
+    thsi_cluster_node_id(m->cluster, who->name, id);
+    return memcmp(id, who->id, sizeof id) == 0;
+}
+
+static void unpack_rumour(const struct thsi_membership *m, struct thsi_rumour *rumour, struct thsi_unpacker *unpacker)
 {
     uint32_t more = thsi_gossip_fields(unpacker, 2);
 
@@ -40,6 +53,8 @@ static void unpack_rumour(struct thsi_rumour *rumour, struct thsi_unpacker *unpa
     thsi_identity_unpack(&rumour->who, unpacker);
     /* Of the buried only name and numbers are told. */
     if (unpacker->err == THS_OK && rumour->state < THS_MEMBER_DEAD && thsi_identity_check(&rumour->who) != THS_OK)
+        thsi_unpack_fail(unpacker, THS_MALFORMED);
+    if (unpacker->err == THS_OK && !is_own_id(m, &rumour->who))
         thsi_unpack_fail(unpacker, THS_MALFORMED);
     thsi_gossip_skip(unpacker, more);
 }
@@ -186,12 +201,12 @@ static enum ths_err unpack_members(struct thsi_membership *m, const struct thsi_
         struct thsi_rumour rumour;
         enum ths_err err;
 
-        unpack_rumour(&rumour, unpacker);
+        unpack_rumour(m, &rumour, unpacker);
         if (unpacker->err != THS_OK)
             return THS_OK;
         if (m->inert || (event->of_itself_only && !is_harmless(m, from, &rumour)))
             continue;
-        err = thsi_membership_hear(m, &rumour, event->now_ns);
+        err = thsi_membership_hear(m, from->who.uid, &rumour, event->now_ns);
         if (first == THS_OK)
             first = err;
     }

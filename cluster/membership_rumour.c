@@ -128,21 +128,39 @@ static bool is_outdated(struct thsi_membership *m, const struct thsi_identity *w
     return false;
 }
 
-static enum ths_err hear_of_stranger(struct thsi_membership *m, const struct thsi_rumour *rumour, uint64_t now_ns)
+/* Whether one more member that is only told of may be believed in. A large cluster is not held up by the bounds: they are for
+ * those that no link has proved yet, and all of its nodes dial a new one by themselves. */
+static bool may_introduce(const struct thsi_membership *m, uint64_t from)
+{
+    unsigned unmet = 0, of_one = 0;
+
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->members[i]->met)
+            continue;
+        unmet++;
+        of_one += m->members[i]->told_by == from;
+    }
+    return unmet < THSI_UNMET_MAX && of_one < THSI_UNMET_OF_ONE_MAX;
+}
+
+static enum ths_err hear_of_stranger(struct thsi_membership *m, uint64_t from, const struct thsi_rumour *rumour,
+                                     uint64_t now_ns)
 {
     struct thsi_member *member;
 
     if (rumour->state == THS_MEMBER_DEAD || rumour->state == THS_MEMBER_LEFT) {
-        thsi_membership_entomb(m, &rumour->who, rumour->state, 0);
+        thsi_membership_entomb(m, &rumour->who, rumour->state, false, 0);
         return THS_OK;
     }
     if (rumour->state == THS_MEMBER_LEAVING || m->self.state == THS_MEMBER_LEAVING)
         return THS_OK;
-    if (is_outdated(m, &rumour->who) || is_in_the_way(m, &rumour->who) || m->count == THSI_MEMBERS_MAX - 1)
+    if (is_outdated(m, &rumour->who) || !may_introduce(m, from) || is_in_the_way(m, &rumour->who) ||
+        m->count == THSI_MEMBERS_MAX - 1)
         return THS_OK;
     member = thsi_membership_add(m, &rumour->who, now_ns);
     if (!member)
         return THS_NOMEM;
+    member->told_by = from;
     thsi_membership_announce(m, member);
     if (member->who.address[0] != '\0') {
         member->dial_ns = now_ns;
@@ -157,7 +175,8 @@ static enum ths_err hear_of_stranger(struct thsi_membership *m, const struct ths
 
 /* ---- Entry ---------------------------------------------------------------------------------- */
 
-enum ths_err thsi_membership_hear(struct thsi_membership *m, const struct thsi_rumour *rumour, uint64_t now_ns)
+enum ths_err thsi_membership_hear(struct thsi_membership *m, uint64_t from, const struct thsi_rumour *rumour,
+                                  uint64_t now_ns)
 {
     struct thsi_member *member;
 
@@ -171,7 +190,7 @@ enum ths_err thsi_membership_hear(struct thsi_membership *m, const struct thsi_r
         return THS_NOMEM;
     member = thsi_membership_get(m, rumour->who.uid);
     if (!member)
-        return hear_of_stranger(m, rumour, now_ns);
+        return hear_of_stranger(m, from, rumour, now_ns);
     hear_of_member(m, member, rumour, now_ns);
     return THS_OK;
 }

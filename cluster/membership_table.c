@@ -225,19 +225,47 @@ void thsi_membership_announce(struct thsi_membership *m, struct thsi_member *mem
     push_change(m, member, THS_MEMBER_JOINING, THS_MEMBER_JOINING);
 }
 
-void thsi_membership_entomb(struct thsi_membership *m, const struct thsi_identity *who, enum ths_member_state state,
-                            unsigned gossip_left)
+/* The age of the tomb that makes room for another. */
+static size_t displaced_age(struct thsi_membership *m, bool met)
 {
-    struct thsi_tomb *tomb = &m->tombs[m->tomb_next];
+    size_t unmet = 0, oldest = m->tombs_count - 1;
 
-    assert(!thsi_membership_is_buried(m, who->uid, NULL));
-    *tomb = (struct thsi_tomb){ .uid = who->uid, .boot = who->boot, .incarnation = who->incarnation, .state = state,
-                                .gossip_left = gossip_left };
-    memcpy(tomb->id, who->id, sizeof tomb->id);
-    memcpy(tomb->name, who->name, sizeof tomb->name);
+    for (size_t age = m->tombs_count; !met && age-- > 0;) {
+        if (thsi_membership_tomb_by_age(m, age)->met)
+            continue;
+        if (unmet++ == 0)
+            oldest = age;
+    }
+    return unmet >= THSI_TOMBS_UNMET_MAX ? oldest : m->tombs_count - 1;
+}
+
+/* A free tomb, as the youngest. */
+static struct thsi_tomb *dig(struct thsi_membership *m, bool met)
+{
+    size_t age = m->tombs_count > 0 ? displaced_age(m, met) : 0;
+
+    if (m->tombs_count > 0 && age + 1 < m->tombs_count) {
+        for (; age > 0; age--)
+            *thsi_membership_tomb_by_age(m, age) = *thsi_membership_tomb_by_age(m, age - 1);
+        return thsi_membership_tomb_by_age(m, 0);
+    }
     m->tomb_next = (m->tomb_next + 1) % THSI_TOMBS_MAX;
     if (m->tombs_count < THSI_TOMBS_MAX)
         m->tombs_count++;
+    return thsi_membership_tomb_by_age(m, 0);
+}
+
+void thsi_membership_entomb(struct thsi_membership *m, const struct thsi_identity *who, enum ths_member_state state, bool met,
+                            unsigned gossip_left)
+{
+    struct thsi_tomb *tomb;
+
+    assert(!thsi_membership_is_buried(m, who->uid, NULL));
+    tomb = dig(m, met);
+    *tomb = (struct thsi_tomb){ .uid = who->uid, .boot = who->boot, .incarnation = who->incarnation, .state = state,
+                                .met = met, .gossip_left = gossip_left };
+    memcpy(tomb->id, who->id, sizeof tomb->id);
+    memcpy(tomb->name, who->name, sizeof tomb->name);
 }
 
 static void bury(struct thsi_membership *m, struct thsi_member *member)
@@ -248,7 +276,7 @@ static void bury(struct thsi_membership *m, struct thsi_member *member)
         place++;
     m->members[place] = m->members[--m->count];
     index_rebuild(m);
-    thsi_membership_entomb(m, &member->who, member->state, THSI_NEWS_ROUNDS);
+    thsi_membership_entomb(m, &member->who, member->state, member->met, THSI_NEWS_ROUNDS);
     if (member->linked)
         thsi_membership_close(m, member->who.uid);
     member->linked = false;

@@ -467,13 +467,38 @@ static void write_fake_members(uint64_t first, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct thsi_identity fake = { .uid = first + i, .boot = 1, .incarnation = 1, .address = "127.0.0.1:1" };
         (void)snprintf(fake.name, sizeof fake.name, "fake-%u", (unsigned)(first + i));
-        memcpy(fake.id, &fake.uid, sizeof fake.uid);
+        thsi_cluster_node_id("thiasos", fake.name, fake.id);
         thsi_pack_array(&packer, 2);
         thsi_pack_u64(&packer, THS_MEMBER_UP);
         thsi_identity_pack(&fake, &packer);
     }
     assert_int_equal(thsi_packer_finish(&packer), THS_OK);
     forger_write_gossip(forger, packet, packer.len);
+}
+
+/* The id says whose boots belong together: with another's, a made-up boot would take its place. */
+static void rumour_with_the_id_of_another_name_is_malformed(void **state)
+{
+    struct thsi_identity fake = { .uid = 5, .boot = UINT32_MAX, .incarnation = 1, .name = "fake", .address = "127.0.0.1:1" };
+    uint8_t packet[THSI_IDENTITY_PACKED_MAX + 16];
+    struct thsi_packer packer;
+
+    (void)state;
+    joined();
+    thsi_cluster_node_id("thiasos", "b", fake.id);
+    thsi_packer_init(&packer, packet, sizeof packet);
+    thsi_pack_array(&packer, 2);
+    thsi_pack_u64(&packer, THSI_GOSSIP_MEMBERS);
+    thsi_pack_array(&packer, 1);
+    thsi_pack_array(&packer, 2);
+    thsi_pack_u64(&packer, THS_MEMBER_UP);
+    thsi_identity_pack(&fake, &packer);
+    assert_int_equal(thsi_packer_finish(&packer), THS_OK);
+    forger_write_gossip(forger, packet, packer.len);
+    (void)forger_send(forger);
+    forger_await_close(forger);
+    await_closed_for(THS_MALFORMED, 1);
+    members_are_served();
 }
 
 static void ten_thousand_members_that_do_not_exist_are_bounded(void **state)
@@ -493,7 +518,7 @@ static void ten_thousand_members_that_do_not_exist_are_bounded(void **state)
         assert_true(forger_listen(forger, false));
     }
     members_are_served();
-    assert_true(ths_cluster_members(node, NULL, NULL) <= THSI_MEMBERS_MAX);
+    assert_true(ths_cluster_members(node, NULL, NULL) <= 3 + THSI_UNMET_OF_ONE_MAX);
     /* Strangers are accepted, at the latest when dials of what does not exist have come to nothing. */
     for (unsigned i = 0; i < 10; i++)
         (void)close(forger_connect(port()));
@@ -521,6 +546,72 @@ static void flood_of_control_records_leaves_members_served(void **state)
     puppet_settle(node, alice);
     assert_int_equal(thsi_table_at(&node->table, alice.slot)->rare->watchers.elsewhere, THSI_RELATIONS_ELSEWHERE_MAX);
     assert_true(resident_kib() < before + FLAT_KIB);
+}
+
+/* What only the runtime tells its actors: refused, whatever a member says. */
+static void member_that_plays_the_runtime_is_refused(void **state)
+{
+    const struct thsi_actor_id here = { alice.slot, alice.generation };
+    const struct ths_down down = { .who = bob, .reason = THS_REASON_KILLED, .text = "so says mallory" };
+    const struct ths_exited exited = { .who = bob, .reason = THS_REASON_KILLED, .text = "so says mallory" };
+    const struct { struct ths_type *type; const void *body; } lies[] = { { &ths_down_type, &down },
+                                                                         { &ths_exited_type, &exited } };
+
+    (void)state;
+    joined();
+    for (uint32_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        const struct thsi_type_info *info = thsi_type_intern(lies[i].type);
+
+        forger_write(forger, (struct thsi_envelope){ .kind = THSI_RECORD_TYPE, .type_number = i + 1, .text = info->name,
+                                                     .version = info->version, .fingerprint = info->fingerprint });
+        forger_write(forger, (struct thsi_envelope){ .kind = THSI_RECORD_TELL, .from = { 1, 1 }, .to = here,
+                                                     .type_number = i + 1, .type = info, .body = lies[i].body });
+        forger_write(forger, (struct thsi_envelope){ .kind = THSI_RECORD_ASK, .from = { 1, 1 }, .to = here, .id = i + 1,
+                                                     .remaining_ms = LONG_MS, .type_number = i + 1, .type = info,
+                                                     .body = lies[i].body });
+    }
+    assert_true(forger_send(forger));
+    assert_true(forger_listen(forger, true)); /* the refusals: it read all of it */
+    puppet_settle(node, alice);
+    assert_int_equal(probe_count(), 0); /* a puppet notes what it hears of those */
+    members_are_served();
+}
+
+/* Each of many actors is asked for less than its own bound; the member's share is the bound. When it is gone, all is. */
+static void links_and_monitors_of_one_member_are_bounded_over_all_actors(void **state)
+{
+    enum { ACTORS = 8, EACH = 40000 };
+    ths_ref actors[ACTORS];
+    uint32_t held = 0;
+    size_t before;
+
+    (void)state;
+    for (unsigned i = 0; i < ACTORS; i++)
+        actors[i] = puppet_spawn(node, "many", (struct ths_spawn_options){ 0 });
+    joined();
+    before = resident_kib();
+    for (uint64_t i = 0; i < ACTORS * EACH; i++) {
+        const ths_ref to = actors[i / EACH];
+
+        forger_write(forger, (struct thsi_envelope){ .kind = THSI_RECORD_MONITOR, .from = { 1, 1 }, .id = i + 1,
+                                                     .to = { to.slot, to.generation } });
+        if (i % 1000 == 999) {
+            assert_true(forger_send(forger));
+            assert_true(forger_listen(forger, false));
+        }
+    }
+    members_are_served();
+    for (unsigned i = 0; i < ACTORS; i++) {
+        puppet_settle(node, actors[i]);
+        held += thsi_table_at(&node->table, actors[i].slot)->rare->watchers.elsewhere;
+    }
+    assert_int_equal(held, THSI_RELATIONS_SHARE_MAX);
+    assert_true(resident_kib() < before + FLAT_KIB);
+    for (unsigned i = 0; i < ACTORS; i++) { /* their ends give the share back */
+        puppet_do(node, actors[i], puppet_stops, NULL);
+        assert_ends(node, actors[i], NORMAL);
+    }
+    assert_int_equal(node->shares.map.count, 0);
 }
 
 static void requests_of_all_kinds_without_end_leave_memory_flat(void **state)
@@ -563,8 +654,11 @@ int main(void)
         TEST(packets_behind_a_malformed_one_are_not_read),
         TEST(incarnation_beyond_its_bound_does_not_come_in),
         TEST(uid_of_another_member_does_not_come_in),
+        TEST(rumour_with_the_id_of_another_name_is_malformed),
         TEST(ten_thousand_members_that_do_not_exist_are_bounded),
         TEST(flood_of_control_records_leaves_members_served),
+        TEST(member_that_plays_the_runtime_is_refused),
+        TEST(links_and_monitors_of_one_member_are_bounded_over_all_actors),
         TEST(requests_of_all_kinds_without_end_leave_memory_flat),
     };
 

@@ -643,6 +643,109 @@ static void packet_of_a_node_without_link_is_ignored(void **state)
     assert_int_equal(update.closes_count, 0);
 }
 
+static struct thsi_identity named(uint64_t uid, const char *stem, uint64_t boot)
+{
+    char name[24];
+
+    (void)snprintf(name, sizeof name, "%s%u", stem, (unsigned)uid);
+    return node(uid, name, boot);
+}
+
+/* Hear from @from of @count members that nobody has met. */
+static void introduce(uint64_t from, uint64_t first, unsigned count)
+{
+    for (uint64_t uid = first; uid < first + count; uid++)
+        assert_int_equal(hear(from, named(uid, "n", 1), THS_MEMBER_UP), THS_OK);
+}
+
+static void one_member_introduces_no_more_than_its_share_of_those_never_met(void **state)
+{
+    (void)state;
+    linked(2, "b", 1);
+    linked(3, "c", 1);
+    introduce(2, 1000, 2 * THSI_UNMET_OF_ONE_MAX);
+    assert_int_equal(thsi_membership_count(core), 3 + THSI_UNMET_OF_ONE_MAX);
+    introduce(3, 5000, 1); /* another has its own share */
+    assert_state(5000, THS_MEMBER_JOINING);
+    linked(1000, "n1000", 1); /* one is met, and makes room */
+    introduce(2, 1000 + THSI_UNMET_OF_ONE_MAX, 1);
+    assert_state(1000 + THSI_UNMET_OF_ONE_MAX, THS_MEMBER_JOINING);
+    introduce(2, 1000 + THSI_UNMET_OF_ONE_MAX + 1, 1);
+    assert_null(thsi_membership_find(core, 1000 + THSI_UNMET_OF_ONE_MAX + 1));
+}
+
+/* However many lie, half of the table is for nodes that came themselves. */
+static void members_never_met_leave_room_for_those_that_come(void **state)
+{
+    size_t count = 0;
+
+    (void)state;
+    unchecked = true;
+    for (uint64_t liar = 2; liar < 12; liar++) {
+        struct thsi_identity who = named(liar, "liar", 1);
+
+        assert_int_equal(link_up(&who), THS_OK);
+        introduce(liar, liar * 1000, THSI_UNMET_OF_ONE_MAX);
+    }
+    assert_int_equal(thsi_membership_count(core), 11 + THSI_UNMET_MAX);
+    while (thsi_membership_count(core) < THSI_MEMBERS_MAX) {
+        struct thsi_identity who = named(100000 + count++, "real", 1);
+
+        assert_int_equal(link_up(&who), THS_OK);
+    }
+    unchecked = false;
+    assert_true(count >= THSI_MEMBERS_MAX - THSI_UNMET_MAX - 11);
+}
+
+static void member_never_met_is_given_up(void **state)
+{
+    (void)state;
+    linked(2, "b", 1);
+    introduce(2, 1000, THSI_UNMET_OF_ONE_MAX);
+    pass_ms(6000, 2);
+    assert_int_equal(thsi_membership_count(core), 2);
+    introduce(2, 1000, THSI_UNMET_OF_ONE_MAX); /* told again: it was buried */
+    assert_int_equal(thsi_membership_count(core), 2);
+}
+
+static void burials_of_the_never_met_displace_none_of_those_met(void **state)
+{
+    struct thsi_identity gone = node(5, "gone", 1);
+
+    (void)state;
+    linked(2, "b", 1);
+    linked(5, "gone", 1);
+    assert_int_equal(hear(2, gone, THS_MEMBER_DEAD), THS_OK);
+    for (uint64_t uid = 1000; uid < 1000 + 2 * THSI_TOMBS_MAX; uid++)
+        assert_int_equal(hear(2, named(uid, "n", 1), THS_MEMBER_DEAD), THS_OK);
+    assert_buried(5, THS_MEMBER_DEAD);
+    assert_int_equal(link_up(&gone), THS_NODE_LOST);
+    assert_false(thsi_membership_is_buried(core, 1000 + 2 * THSI_TOMBS_MAX - 1 - THSI_TOMBS_UNMET_MAX, NULL));
+    assert_true(thsi_membership_is_buried(core, 1000 + 2 * THSI_TOMBS_MAX - THSI_TOMBS_UNMET_MAX, NULL));
+}
+
+static void id_of_another_name_in_a_rumour_is_malformed(void **state)
+{
+    struct thsi_membership_options options = { .self = node(1, "self", 5), .seed = 1, .cluster = "thiasos" };
+    struct thsi_identity who = node(3, "c", 1), other = who;
+
+    (void)state;
+    thsi_membership_destroy(core);
+    core = thsi_membership_create(&env.env, &options, now_ns);
+    assert_non_null(core);
+    linked(2, "b", 1);
+    thsi_cluster_node_id("thiasos", "c", who.id);
+    thsi_cluster_node_id("thiasos", "d", other.id);
+    assert_int_equal(hear(2, other, THS_MEMBER_UP), THS_MALFORMED);
+    assert_int_equal(hear(2, other, THS_MEMBER_DEAD), THS_MALFORMED);
+    assert_false(thsi_membership_is_buried(core, 3, NULL));
+    thsi_cluster_node_id("another", "c", other.id);
+    assert_int_equal(hear(2, other, THS_MEMBER_UP), THS_MALFORMED);
+    assert_int_equal(thsi_membership_count(core), 2);
+    assert_int_equal(hear(2, who, THS_MEMBER_UP), THS_OK);
+    assert_state(3, THS_MEMBER_JOINING);
+}
+
 static void members_are_bounded(void **state)
 {
     struct thsi_identity last = node(5000, "last", 1);
@@ -650,14 +753,11 @@ static void members_are_bounded(void **state)
     (void)state;
     linked(2, "b", 1);
     unchecked = true;
-    for (uint64_t uid = 10; uid < 10 + THSI_MEMBERS_MAX; uid++) {
-        struct thsi_identity who;
-        char name[16];
+    for (uint64_t uid = 10; thsi_membership_count(core) < THSI_MEMBERS_MAX; uid++) {
+        struct thsi_identity who = named(uid, "n", 1);
 
-        (void)snprintf(name, sizeof name, "n%u", (unsigned)uid);
-        who = node(uid, name, 1);
         memset(who.roles, 'r', 200);
-        assert_int_equal(hear(2, who, THS_MEMBER_UP), THS_OK);
+        assert_int_equal(link_up(&who), THS_OK);
     }
     unchecked = false;
     assert_int_equal(thsi_membership_count(core), THSI_MEMBERS_MAX);
@@ -673,8 +773,10 @@ static void memory_of_burials_is_bounded(void **state)
 {
     (void)state;
     linked(2, "b", 1);
-    for (uint64_t uid = 10; uid < 10 + THSI_TOMBS_MAX + 5; uid++)
+    for (uint64_t uid = 10; uid < 10 + THSI_TOMBS_MAX + 5; uid++) {
+        linked(uid, "gone", uid);
         assert_int_equal(hear(2, node(uid, "gone", uid), THS_MEMBER_DEAD), THS_OK);
+    }
     assert_false(thsi_membership_is_buried(core, 10, NULL));
     assert_true(thsi_membership_is_buried(core, 10 + THSI_TOMBS_MAX + 4, NULL));
 }
@@ -863,6 +965,11 @@ int main(void)
         FACT(rumour_that_breaks_bounds_is_malformed),
         FACT(fields_of_a_newer_version_are_skipped),
         FACT(packet_of_a_node_without_link_is_ignored),
+        FACT(one_member_introduces_no_more_than_its_share_of_those_never_met),
+        FACT(members_never_met_leave_room_for_those_that_come),
+        FACT(member_never_met_is_given_up),
+        FACT(burials_of_the_never_met_displace_none_of_those_met),
+        FACT(id_of_another_name_in_a_rumour_is_malformed),
         FACT(members_are_bounded),
         FACT(memory_of_burials_is_bounded),
         FACT(lack_of_memory_is_answered_and_survived),
