@@ -1,6 +1,6 @@
 /* The peers: found by uid, parked for, made members, buried. */
 
-#include "cluster/remote.h"
+#include "cluster/remote_types.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ void thsi_remote_destroy(struct thsi_remote *remote)
         drop_pieces(remote, peer);
         thsi_remote_drop_credit(remote, peer);
         (void)env->memory(env, peer->types_out, 0);
-        (void)env->memory(env, peer->types_in, 0);
+        thsi_remote_types_forget(remote, peer);
         (void)pthread_mutex_destroy(&peer->mutex);
         (void)env->memory(env, peer, 0);
     }
@@ -286,8 +286,8 @@ static void release(struct thsi_remote *remote, int index)
     drop_pieces(remote, peer);
     thsi_remote_drop_credit(remote, peer);
     peer->types_out = env->memory(env, peer->types_out, 0);
-    peer->types_in = env->memory(env, peer->types_in, 0);
-    peer->types_out_count = peer->types_in_count = 0;
+    thsi_remote_types_forget(remote, peer);
+    peer->types_out_count = 0;
     peer->control_seen = 0;
     peer->link = NULL;
     peer->linked = false;

@@ -6,7 +6,7 @@
  * member, and is answered UNKNOWN_NODE when the time is over. Nodes that were buried are remembered and refused at once.
  *
  * Receiving (driver): the records of an opened frame become signals for the runtime. Types are compared once per
- * node: a type that is unknown or different there is refused at the sender from then on.
+ * node: a type that is unknown there, or too different, is refused at the sender from then on.
  *
  * Peers are reused but never freed while the remote lives, so a peer found without a lock may be locked and asked
  * whether it still is the one. Locks: the remote's, then a peer's; none is held while the runtime is called. */
@@ -40,7 +40,8 @@ struct thsi_type_out {
 };
 
 struct thsi_type_in {
-    const struct thsi_type_info *info; /* NULL: refused */
+    const struct thsi_type_info *info; /* what reads it; NULL: refused */
+    struct thsi_type_info *view;       /* of a type that is declared differently there, or NULL */
     size_t room;                       /* that the largest body takes */
     enum ths_err err;
 };
@@ -72,6 +73,7 @@ struct thsi_peer {
     char name[64];
     struct thsi_type_in *types_in;   /* by number */
     uint32_t types_in_count;
+    uint32_t views_count;            /* of types_in */
     uint64_t control_seen;           /* number of the last control record acted upon */
     struct thsi_reassembly *pieces;  /* made with the first one */
     struct thsi_credits *grants;     /* of mailboxes here, to its senders; NULL: none ever was under pressure */

@@ -2,10 +2,9 @@
  *
  * One pass, no allocation but for an arena that grows to what the largest body needed. */
 
-#include "cluster/remote.h"
+#include "cluster/remote_types.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "codec/codes.h"
@@ -55,105 +54,6 @@ static void refuse_tell(struct thsi_remote *remote, ths_ref whom, ths_ref from, 
     }
     flush_refused(remote);
     *refused = (struct thsi_signal){ .kind = THSI_REFUSED, .from = whom, .to = from, .err = err, .id = 1 };
-}
-
-/* ---- Types ------------------------------------------------------------------------------ */
-
-static enum ths_err reserve_types(struct receiving *at, uint32_t number)
-{
-    struct thsi_peer *peer = at->peer;
-    struct ths_env *env = at->remote->runtime->env;
-    uint32_t count = peer->types_in_count ? peer->types_in_count : 32;
-    struct thsi_type_in *types;
-
-    if (number == 0 || number > THSI_TYPES_MAX)
-        return THS_MALFORMED;
-    if (number < peer->types_in_count)
-        return THS_OK;
-    while (count <= number)
-        count *= 2;
-    types = env->memory(env, peer->types_in, count * sizeof *types);
-    if (!types)
-        return THS_NOMEM;
-    memset(types + peer->types_in_count, 0, (count - peer->types_in_count) * sizeof *types);
-    peer->types_in = types;
-    peer->types_in_count = count;
-    return THS_OK;
-}
-
-static enum ths_err refuse_type(struct receiving *at, enum ths_err why, const struct thsi_type_info *ours)
-{
-    const struct thsi_envelope envelope = {
-        .kind = THSI_RECORD_TYPE_REFUSED,
-        .type_number = at->envelope.type_number,
-        .err = (uint32_t)why,
-        .version = ours ? ours->version : 0,
-        .fingerprint = ours ? ours->fingerprint : 0,
-    };
-    enum ths_err err;
-
-    (void)pthread_mutex_lock(&at->peer->mutex);
-    err = thsi_outbox_put(&at->peer->outbox, THSI_CLASS_NODE, &envelope);
-    thsi_remote_unlock_dirty(at->remote, at->peer);
-    return err == THS_FULL ? THS_OK : err; /* unsaid: then each of its messages is refused alone */
-}
-
-static enum ths_err type_announced(struct receiving *at)
-{
-    const struct thsi_envelope *envelope = &at->envelope;
-    const struct thsi_type_info *info;
-    enum ths_err err = reserve_types(at, envelope->type_number), found;
-
-    if (err != THS_OK || !envelope->text)
-        return err != THS_OK ? err : THS_MALFORMED;
-    found = thsi_type_find(envelope->text, envelope->version, envelope->fingerprint, &info);
-    at->peer->types_in[envelope->type_number] =
-        (struct thsi_type_in){ .info = found == THS_OK ? info : NULL, .err = found,
-                               .room = found == THS_OK ? thsi_schema_room(info, THS_MESSAGE_MAX) : 0 };
-    return found == THS_OK ? THS_OK : refuse_type(at, found, info);
-}
-
-static void note_type_refused(struct receiving *at, const struct thsi_type_info *info, enum ths_err err)
-{
-    const struct thsi_runtime *runtime = at->remote->runtime;
-    const struct thsi_envelope *envelope = &at->envelope;
-    uint64_t held_back;
-
-    if (!thsi_note_allowed(&at->remote->type_notes, runtime->env->now_ns(runtime->env), &held_back))
-        return;
-    if (err == THS_TYPE_MISMATCH)
-        thsi_note(runtime, THS_LOG_WARN, "types",
-                  "%s declares %s differently: version %u %016" PRIx64 " there, version %u %016" PRIx64
-                  " on %s; build both from one declaration (%" PRIu64 " such lines held back)",
-                  at->peer->name, info->name, (unsigned)envelope->version, envelope->fingerprint,
-                  (unsigned)info->version, info->fingerprint, runtime->name, held_back);
-    else
-        thsi_note(runtime, THS_LOG_WARN, "types",
-                  "%s does not know message %s version %u of %s; its program does not use it (%" PRIu64
-                  " such lines held back)",
-                  at->peer->name, info->name, (unsigned)info->version, runtime->name, held_back);
-}
-
-/* The other node refuses a type of ours: from now on it is refused here, before it is packed. */
-static enum ths_err type_refused(struct receiving *at)
-{
-    struct ths_env *env = at->remote->runtime->env;
-    struct thsi_peer *peer = at->peer;
-    uint32_t number = at->envelope.type_number;
-    enum ths_err err = at->envelope.err == THS_TYPE_MISMATCH ? THS_TYPE_MISMATCH : THS_UNKNOWN_TYPE;
-    bool known;
-
-    (void)pthread_mutex_lock(&peer->mutex);
-    known = number < peer->types_out_count && peer->types_out[number].announced;
-    if (known) {
-        peer->types_out[number].refused = (uint16_t)err;
-        peer->types_out[number].refused_ns = env->now_ns(env);
-    }
-    (void)pthread_mutex_unlock(&peer->mutex);
-    if (!known)
-        return THS_MALFORMED;
-    note_type_refused(at, thsi_type_by_id(number), err);
-    return THS_OK;
 }
 
 /* ---- Bodies ----------------------------------------------------------------------------- */
@@ -518,9 +418,9 @@ static enum ths_err receive_record(struct receiving *at)
     case THSI_RECORD_GROUP_TELL:
         return receive_group_tell(at);
     case THSI_RECORD_TYPE:
-        return type_announced(at);
+        return thsi_remote_type_announced(at->remote, at->peer, &at->envelope);
     case THSI_RECORD_TYPE_REFUSED:
-        return type_refused(at);
+        return thsi_remote_type_refused(at->remote, at->peer, &at->envelope);
     case THSI_RECORD_GOSSIP:
         if (!at->envelope.bytes)
             return THS_MALFORMED;

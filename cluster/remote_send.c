@@ -37,6 +37,7 @@ static enum ths_err announce(struct thsi_peer *peer, const struct thsi_type_info
         .text = info->name,
         .version = info->version,
         .fingerprint = info->fingerprint,
+        .type = info,
     };
 
     return thsi_outbox_put(&peer->outbox, THSI_CLASS_NODE, &envelope);

@@ -1,5 +1,7 @@
 #include "codec/envelope.h"
 
+#include "codec/schema_resolve.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -210,6 +212,20 @@ void thsi_envelope_renumber(uint8_t *record, uint64_t number)
     thsi_put_u64(record + 3, number);
 }
 
+static bool is_described(const struct thsi_envelope *envelope)
+{
+    return envelope->type && thsi_type_is_describable(envelope->type->type);
+}
+
+/* The end of TYPE and TYPE_REFUSED. */
+static void pack_declaration(const struct thsi_envelope *envelope, struct thsi_packer *packer)
+{
+    thsi_pack_u64(packer, envelope->version);
+    thsi_pack_u64(packer, envelope->fingerprint);
+    if (is_described(envelope))
+        thsi_description_pack(envelope->type->type, packer);
+}
+
 static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struct thsi_packer *packer)
 {
     uint8_t head[THSI_FRAGMENT_HEAD];
@@ -217,18 +233,16 @@ static enum ths_err pack_node_record(const struct thsi_envelope *envelope, struc
 
     switch ((int)envelope->kind) {
     case THSI_RECORD_TYPE:
-        begin(envelope, 5, packer);
+        begin(envelope, 5 + is_described(envelope), packer);
         thsi_pack_u64(packer, envelope->type_number);
         err = pack_text(envelope->text, THSI_ENVELOPE_TYPE_NAME_MAX, packer);
-        thsi_pack_u64(packer, envelope->version);
-        thsi_pack_u64(packer, envelope->fingerprint);
+        pack_declaration(envelope, packer);
         return err;
     case THSI_RECORD_TYPE_REFUSED:
-        begin(envelope, 5, packer);
+        begin(envelope, 5 + is_described(envelope), packer);
         thsi_pack_u64(packer, envelope->type_number);
         thsi_pack_u64(packer, envelope->err);
-        thsi_pack_u64(packer, envelope->version);
-        thsi_pack_u64(packer, envelope->fingerprint);
+        pack_declaration(envelope, packer);
         return THS_OK;
     case THSI_RECORD_GOSSIP:
         return pack_bytes(envelope, THSI_GOSSIP_MAX, packer);
@@ -453,6 +467,18 @@ static void take_bytes(struct thsi_envelope *envelope, struct thsi_unpacker *unp
     envelope->bytes = has_field(envelope) ? thsi_unpack_bin(unpacker, max, &envelope->bytes_len) : NULL;
 }
 
+/* The end of TYPE and TYPE_REFUSED. The description is only read when the fingerprints differ. */
+static void take_declaration(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker)
+{
+    envelope->version = take_u32(envelope, unpacker);
+    envelope->fingerprint = take_u64(envelope, unpacker);
+    if (!has_field(envelope) || thsi_unpack_nil_p(unpacker))
+        return;
+    envelope->bytes = unpacker->at;
+    thsi_unpack_skip(unpacker);
+    envelope->bytes_len = (uint32_t)(unpacker->at - envelope->bytes);
+}
+
 static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpacker *unpacker,
                                struct thsi_arena *arena)
 {
@@ -460,14 +486,12 @@ static void unpack_node_record(struct thsi_envelope *envelope, struct thsi_unpac
     case THSI_RECORD_TYPE:
         envelope->type_number = take_u32(envelope, unpacker);
         envelope->text = take_text(envelope, unpacker, THSI_ENVELOPE_TYPE_NAME_MAX, arena);
-        envelope->version = take_u32(envelope, unpacker);
-        envelope->fingerprint = take_u64(envelope, unpacker);
+        take_declaration(envelope, unpacker);
         break;
     case THSI_RECORD_TYPE_REFUSED:
         envelope->type_number = take_u32(envelope, unpacker);
         envelope->err = take_u32(envelope, unpacker);
-        envelope->version = take_u32(envelope, unpacker);
-        envelope->fingerprint = take_u64(envelope, unpacker);
+        take_declaration(envelope, unpacker);
         break;
     case THSI_RECORD_GOSSIP:
         take_bytes(envelope, unpacker, THSI_GOSSIP_MAX);

@@ -112,14 +112,14 @@ struct thsi_envelope {
     const struct thsi_spawn_wish *wish; /* SPAWN; NULL: nothing. Unpacked with the body, into the arena of the texts */
     struct thsi_arena *texts;      /* unpacking: that arena */
     uint32_t type_number;          /* of the body; 0: there is none. TYPE, TYPE_REFUSED: the number spoken of */
-    const struct thsi_type_info *type; /* packing: of the body */
+    const struct thsi_type_info *type; /* packing: of the body; TYPE, TYPE_REFUSED: to be described, NULL: not */
     const void *body;              /* packing */
     const struct thsi_actor_id *receivers; /* packing GROUP_TELL */
     uint32_t receivers_count;
     struct thsi_unpacker receivers_at;     /* unpacked GROUP_TELL: thsi_envelope_next_receiver */
     uint32_t again;                /* AGAIN: the pair of which TELL of the frame, from 0 */
     uint32_t stream, piece;        /* FRAGMENT: of which record, below THSI_STREAMS_MAX; which piece of it */
-    const uint8_t *bytes;          /* GOSSIP, KEYS, KEY, FRAGMENT */
+    const uint8_t *bytes;          /* GOSSIP, KEYS, KEY, FRAGMENT; unpacked TYPE, TYPE_REFUSED: the description, or NULL */
     uint32_t bytes_len;
     uint32_t fields_left;          /* unpacking: elements behind the head, the body among them */
 };

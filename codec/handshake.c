@@ -3,6 +3,7 @@
 #include "codec/handshake.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -371,13 +372,24 @@ enum ths_err thsi_handshake_prove(struct thsi_handshake *handshake, uint8_t *fra
     return THS_OK;
 }
 
+/* For whoever reads the log of the other node, which may be of any version. */
+static const char *print_versions(const struct thsi_handshake *handshake, char *out, size_t size)
+{
+    (void)snprintf(out, size, "it speaks protocol versions %u to %u; update the older node", (unsigned)handshake->version_min,
+                   (unsigned)handshake->version_max);
+    return out;
+}
+
 enum ths_err thsi_handshake_refuse(struct thsi_handshake *handshake, enum ths_err code, const char *text,
                                    uint8_t *frame, size_t size, size_t *len)
 {
+    char versions[80];
+
     if (handshake->initiator || handshake->state == THSI_HANDSHAKE_DONE ||
         handshake->state == THSI_HANDSHAKE_PROOF || handshake->state == THSI_HANDSHAKE_FINISHED)
         return THS_INVALID;
-    *len = thsi_refusal_write(code, text ? text : ths_err_text(code), handshake->version_min, handshake->version_max,
-                              frame, size);
+    if (text == NULL)
+        text = code == THS_BAD_VERSION ? print_versions(handshake, versions, sizeof versions) : ths_err_text(code);
+    *len = thsi_refusal_write(code, text, handshake->version_min, handshake->version_max, frame, size);
     return *len > 0 ? fail(handshake, THS_OK) : THS_TOO_BIG;
 }

@@ -205,7 +205,7 @@ static void unpack_element(const struct reader *reader, const struct thsi_field 
     case THS_KIND_BYTES: *(struct ths_bytes *)at = unpack_bytes(reader, field->element_max); break;
     case THS_KIND_BLOB: *(struct ths_blob **)at = unpack_blob(reader, field->element_max); break;
     case THS_KIND_REF: *(ths_ref *)at = thsi_unpack_ref(unpacker); break;
-    case THS_KIND_NONE:
+    case THS_KIND_NONE: thsi_unpack_skip(unpacker); break; /* of a view: a field that the struct does not have */
     case THS_KIND_LIST:
     case THS_KIND_OPT: break; /* no elements: interning asserts it */
     }

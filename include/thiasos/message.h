@@ -18,8 +18,12 @@
  *
  * Bounds: string(x, .max = 100), bytes and blob in bytes, list(u64, x, .max = 100) in items and
  * list(string, x, .element_max = 100) in bytes of each. A message has at most THS_FIELDS_MAX fields and
- * THS_MESSAGE_MAX bytes when packed. New fields are added at the end: an older receiver skips them, and the
- * fields that an older sender does not know arrive as zero, empty or absent. */
+ * THS_MESSAGE_MAX bytes when packed.
+ *
+ * Programs with different declarations of one name understand each other as far as the fields fit, by name: new fields are added
+ * at the end (an older receiver skips them, and what an older sender does not know arrives as zero, empty or absent), opts and
+ * lists may go, fields may move and become wider. All else is TYPE_MISMATCH: `thiasos schema diff` tells beforehand. What means
+ * something else gets another name. */
 
 #ifndef THIASOS_MESSAGE_H
 #define THIASOS_MESSAGE_H

@@ -240,6 +240,11 @@ static void add_nodes_own(json_t *all)
     ADD("TYPE", NULL, .kind = THSI_RECORD_TYPE, .type_number = GREET_NUMBER, .text = "vectors.greet", .version = 1,
         .fingerprint = thsi_type_fingerprint(&vectors_greet_type));
     ADD("TYPE_REFUSED", NULL, .kind = THSI_RECORD_TYPE_REFUSED, .type_number = GREET_NUMBER, .err = THS_UNKNOWN_TYPE);
+    ADD("TYPE with its fields", NULL, .kind = THSI_RECORD_TYPE, .type_number = GREET_NUMBER, .text = "vectors.greet", .version = 1,
+        .fingerprint = thsi_type_fingerprint(&vectors_greet_type), .type = thsi_type_intern(&vectors_greet_type));
+    ADD("TYPE_REFUSED with the fields that it has there", NULL, .kind = THSI_RECORD_TYPE_REFUSED, .type_number = GREET_NUMBER,
+        .err = THS_TYPE_MISMATCH, .version = 1, .fingerprint = thsi_type_fingerprint(&vectors_greet_type),
+        .type = thsi_type_intern(&vectors_greet_type));
     ADD("GOSSIP", NULL, .kind = THSI_RECORD_GOSSIP, .bytes = packet, .bytes_len = sizeof packet);
     ADD("BYE", NULL, .kind = THSI_RECORD_BYE, .err = THS_CLOSED);
     ADD("BYE with a text", NULL, .kind = THSI_RECORD_BYE, .err = THS_NOT_ALLOWED, .text = "its certificate has expired");

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "codec/envelope.h"
+#include "codec/schema_resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,30 @@ static void assert_wish(const struct thsi_spawn_wish *got, const struct thsi_spa
     assert_int_equal(got->urgent_count, expected->urgent_count);
     for (uint32_t i = 0; i < expected->urgent_count; i++)
         assert_int_equal(got->urgent[i], expected->urgent[i]);
+}
+
+static void type_record_carries_its_description(void **state)
+{
+    const enum thsi_record_kind kinds[] = { THSI_RECORD_TYPE, THSI_RECORD_TYPE_REFUSED };
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct thsi_envelope envelope = { .kind = kinds[i], .type_number = 1, .text = "test.envelope.greet", .version = 1,
+                                                .fingerprint = INFO->fingerprint, .type = INFO };
+        struct thsi_description described;
+        struct thsi_unpacker unpacker;
+        struct thsi_packer packer;
+        struct wire wire;
+        uint8_t bytes[512];
+
+        thsi_packer_init(&packer, bytes, sizeof bytes);
+        assert_int_equal(thsi_envelope_pack(&envelope, &packer), THS_OK);
+        assert_int_equal(unpack_bytes(&wire, bytes, packer.len), THS_OK);
+        thsi_unpacker_init(&unpacker, wire.envelope.bytes, wire.envelope.bytes_len);
+        assert_int_equal(thsi_description_unpack(&described, &unpacker, INFO->name, INFO->version, INFO->fingerprint), THS_OK);
+        assert_int_equal(thsi_unpack_finish(&unpacker), THS_OK);
+        assert_int_equal(described.type.fields_count, INFO->fields_count);
+    }
 }
 
 static void assert_body(struct wire *wire)
@@ -589,6 +614,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_kind_comes_back_as_it_was),
         TEST(wishes_of_a_spawn_come_back_with_each_number_of_fields),
+        TEST(type_record_carries_its_description),
         TEST(each_control_kind_comes_back_with_each_number_of_fields),
         TEST(records_follow_each_other_in_one_payload),
         TEST(receivers_of_a_group_tell_come_in_order),

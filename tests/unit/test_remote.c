@@ -899,6 +899,155 @@ static void every_error_and_reason_arrives_and_unknown_ones_as_refused_and_crash
     assert_int_equal(reason_that_arrives(60000), THS_REASON_CRASHED);
 }
 
+/* ---- Two declarations of one message --------------------------------------------------------- */
+
+THS_MESSAGE(order, "test.remote.order", 1, string(item), u32(count), opt(string, gift))
+
+/* What other programs may declare under the name of order. This process has one table of types, so they have names of their own
+ * here, and are announced as what they are there. */
+THS_MESSAGE(order_newer, "test.remote.order_newer", 2, string(item), u32(count), opt(string, gift), u64(price))
+THS_MESSAGE(order_moved, "test.remote.order_moved", 3, u8(count), list(u32, sizes), string(item))
+THS_MESSAGE(order_other, "test.remote.order_other", 1, string(item), string(count))
+
+/* The fingerprint that @declared has under another name and version. */
+static uint64_t fingerprint_as(const struct ths_type *declared, const char *name, uint32_t version)
+{
+    struct ths_type type = *declared;
+
+    type.name = name;
+    type.version = version;
+    return thsi_type_fingerprint(&type);
+}
+
+static void announce_as_order(struct ths_type *declared)
+{
+    const struct thsi_envelope envelope = {
+        .kind = THSI_RECORD_TYPE, .version = declared->version, .text = "test.remote.order", .type = thsi_type_intern(declared),
+        .type_number = thsi_type_intern(declared)->id,
+        .fingerprint = fingerprint_as(declared, "test.remote.order", declared->version),
+    };
+
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_NODE, &envelope), THS_OK);
+}
+
+/* a, whose program declares order so, tells one to bob. */
+static void tell_order(struct ths_type *declared, const void *body)
+{
+    const struct thsi_signal signal = tell(alice, bob, declared, body);
+
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    announce_as_order(declared);
+    assert_int_equal(carry(&a, &b, true), THS_OK);
+}
+
+static const struct order *order_that_came(void)
+{
+    const struct thsi_signal *got = fake_runtime_only(&b.fake);
+
+    assert_ptr_equal(thsi_type_intern(got->type), thsi_type_intern(&order_type));
+    return got->body;
+}
+
+static void newer_declaration_that_fits_is_read_as_ours(void **state)
+{
+    const struct order_newer sent = { .item = "pen", .count = 3, .gift = { "card", true }, .price = 12 };
+
+    (void)state;
+    (void)thsi_type_intern(&order_type);
+    connect_sides();
+    tell_order(&order_newer_type, &sent);
+    assert_string_equal(order_that_came()->item, "pen");
+    assert_int_equal(order_that_came()->count, 3);
+    assert_string_equal(order_that_came()->gift.value, "card");
+    assert_int_equal(b.peer->views_count, 0);
+}
+
+static void declaration_in_another_order_is_read_by_a_table_made_for_it(void **state)
+{
+    static const uint32_t sizes[] = { 1, 2 };
+    const struct order_moved sent = { .item = "pen", .count = 3, .sizes = { sizes, 2 } };
+
+    (void)state;
+    (void)thsi_type_intern(&order_type);
+    connect_sides();
+    tell_order(&order_moved_type, &sent);
+    assert_string_equal(order_that_came()->item, "pen");
+    assert_int_equal(order_that_came()->count, 3);
+    assert_false(order_that_came()->gift.present);
+    assert_int_equal(b.peer->views_count, 1);
+    fake_runtime_clear(&b.fake);
+    tell_order(&order_moved_type, &sent); /* announced again, as on a new link */
+    assert_int_equal(order_that_came()->count, 3);
+    assert_int_equal(b.peer->views_count, 1);
+}
+
+static void declaration_that_does_not_fit_is_refused_and_nothing_arrives(void **state)
+{
+    const struct order_other sent = { .item = "pen", .count = "three" };
+
+    (void)state;
+    (void)thsi_type_intern(&order_type);
+    connect_sides();
+    tell_order(&order_other_type, &sent);
+    assert_int_equal(b.fake.count, 0);
+    assert_int_equal(b.peer->types_in[thsi_type_intern(&order_other_type)->id].err, THS_TYPE_MISMATCH);
+}
+
+static void tables_for_other_declarations_are_bounded(void **state)
+{
+    struct thsi_envelope envelope = { .kind = THSI_RECORD_TYPE, .version = 3, .text = "test.remote.order",
+                                      .type = thsi_type_intern(&order_moved_type),
+                                      .fingerprint = fingerprint_as(&order_moved_type, "test.remote.order", 3) };
+
+    (void)state;
+    (void)thsi_type_intern(&order_type);
+    connect_sides();
+    for (uint32_t number = 1; number <= 1030; number++) {
+        envelope.type_number = number;
+        assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_NODE, &envelope), THS_OK);
+        assert_int_equal(carry(&a, &b, true), THS_OK);
+    }
+    assert_int_equal(b.peer->views_count, 1024);
+    assert_non_null(b.peer->types_in[1024].info);
+    assert_null(b.peer->types_in[1025].info);
+    assert_int_equal(b.peer->types_in[1025].err, THS_TYPE_MISMATCH);
+    assert_int_equal(carry(&b, NULL, true), THS_OK);
+}
+
+static void description_that_is_not_of_its_fingerprint_closes_the_link(void **state)
+{
+    const struct thsi_envelope envelope = { .kind = THSI_RECORD_TYPE, .version = 3, .text = "test.remote.order", .type_number = 1,
+                                            .type = thsi_type_intern(&order_moved_type), .fingerprint = 1 };
+
+    (void)state;
+    (void)thsi_type_intern(&order_type);
+    connect_sides();
+    assert_int_equal(thsi_outbox_put(&a.peer->outbox, THSI_CLASS_NODE, &envelope), THS_OK);
+    assert_int_equal(carry(&a, &b, true), THS_MALFORMED);
+}
+
+THS_MESSAGE(tick_other, "test.remote.tick_other", 2, string(n))
+
+static void refusal_names_both_nodes_versions_and_the_first_field(void **state)
+{
+    const struct tick body = { .n = 1 };
+    const struct thsi_signal signal = tell(alice, bob, &tick_type, &body);
+    const struct thsi_envelope refusal = {
+        .kind = THSI_RECORD_TYPE_REFUSED, .version = 2, .err = THS_TYPE_MISMATCH, .type = thsi_type_intern(&tick_other_type),
+        .type_number = thsi_type_intern(&tick_type)->id, .fingerprint = fingerprint_as(&tick_other_type, "test.remote.tick", 2),
+    };
+
+    (void)state;
+    connect_sides();
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_OK);
+    assert_int_equal(thsi_outbox_put(&b.peer->outbox, THSI_CLASS_NODE, &refusal), THS_OK);
+    assert_int_equal(carry(&b, &a, true), THS_OK);
+    assert_int_equal(thsi_remote_send(a.remote, &signal), THS_TYPE_MISMATCH);
+    assert_true(test_env_logged(&env, "b declares test.remote.tick differently: version 2 "));
+    assert_true(test_env_logged(&env, " there, version 1 "));
+    assert_true(test_env_logged(&env, " on a; field 'n' is string on b and u64 on a"));
+}
+
 /* As ths.here.caller_start and its like, whose field is an address. */
 THS_MESSAGE(local, "ths.here.test", 1, u64(address))
 
@@ -1239,6 +1388,12 @@ int main(void)
         TEST(refused_tells_of_an_actor_come_back_to_it_gathered_by_pair_and_reason),
         TEST(unknown_type_is_answered_and_then_refused_at_the_sender),
         TEST(other_fields_are_answered_and_then_refused_with_both_sides_named),
+        TEST(newer_declaration_that_fits_is_read_as_ours),
+        TEST(declaration_in_another_order_is_read_by_a_table_made_for_it),
+        TEST(declaration_that_does_not_fit_is_refused_and_nothing_arrives),
+        TEST(tables_for_other_declarations_are_bounded),
+        TEST(description_that_is_not_of_its_fingerprint_closes_the_link),
+        TEST(refusal_names_both_nodes_versions_and_the_first_field),
         TEST(type_that_was_never_announced_closes_the_link),
         TEST(reply_without_a_body_or_an_error_closes_the_link),
         TEST(every_error_and_reason_arrives_and_unknown_ones_as_refused_and_crashed),
