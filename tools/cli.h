@@ -76,6 +76,7 @@ int thsi_stats_command(int argc, char **argv);
 int thsi_info_command(int argc, char **argv);
 int thsi_tell_command(int argc, char **argv);
 int thsi_ask_command(int argc, char **argv);
+int thsi_schema_command(int argc, char **argv);
 int thsi_demo_command(int argc, char **argv);
 
 #endif /* THSI_TOOLS_CLI_H */

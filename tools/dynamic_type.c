@@ -3,6 +3,8 @@
 
 #include "tools/dynamic_type.h"
 
+#include "codec/schema_resolve.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -148,20 +150,6 @@ enum ths_err thsi_dynamic_type(const struct ths_described *described, const stru
 
 /* ---- For people ------------------------------------------------------------------------------ */
 
-static const char *kind_text(enum ths_kind kind)
-{
-    static const char *const texts[] = {
-        [THS_KIND_BOOLEAN] = "boolean", [THS_KIND_U8] = "u8",         [THS_KIND_U16] = "u16",
-        [THS_KIND_U32] = "u32",         [THS_KIND_U64] = "u64",       [THS_KIND_I8] = "i8",
-        [THS_KIND_I16] = "i16",         [THS_KIND_I32] = "i32",       [THS_KIND_I64] = "i64",
-        [THS_KIND_F32] = "f32",         [THS_KIND_F64] = "f64",       [THS_KIND_STRING] = "string",
-        [THS_KIND_BYTES] = "bytes",     [THS_KIND_REF] = "ref",       [THS_KIND_LIST] = "list",
-        [THS_KIND_OPT] = "opt",         [THS_KIND_BLOB] = "blob",
-    };
-
-    return texts[kind];
-}
-
 char *thsi_type_fields_text(const struct thsi_type_info *info, char *out, size_t size)
 {
     size_t used = 0;
@@ -170,12 +158,10 @@ char *thsi_type_fields_text(const struct thsi_type_info *info, char *out, size_t
     for (uint32_t i = 0; i < info->fields_count && used < size; i++) {
         const struct thsi_field *field = &info->fields[i];
         const char *before = i > 0 ? ", " : "";
+        char kind[THSI_KIND_TEXT_SIZE];
 
-        if (field->kind == field->element)
-            used += (size_t)snprintf(out + used, size - used, "%s%s %s", before, field->name, kind_text(field->kind));
-        else
-            used += (size_t)snprintf(out + used, size - used, "%s%s %s(%s)", before, field->name,
-                                     kind_text(field->kind), kind_text(field->element));
+        used += (size_t)snprintf(out + used, size - used, "%s%s %s", before, field->name,
+                                 thsi_kind_print(field->kind, field->element, kind));
     }
     if (info->fields_count == 0)
         (void)snprintf(out, size, "none");

@@ -24,6 +24,7 @@ static const struct subcommand {
     { "info", thsi_info_command, "show what a node has done so far" },
     { "tell", thsi_tell_command, "send a message to an actor" },
     { "ask", thsi_ask_command, "send a request to an actor and print its reply" },
+    { "schema", thsi_schema_command, "show how messages are declared, and whether a change is safe" },
     { "demo", thsi_demo_command, "count the words of many files on a cluster" },
 };
 

@@ -4,6 +4,7 @@
 #include "tools/cli.h"
 #include "tools/control_client.h"
 #include "tools/dynamic_type.h"
+#include "tools/learn.h"
 #include "tools/message_json.h"
 
 #include <jansson.h>
@@ -34,51 +35,18 @@ struct sending {
 
 /* ---- Target and type ------------------------------------------------------------------------------ */
 
-static int refuse_type(const struct sending *sending, const char *name, const struct ths_described *described)
-{
-    char names[TEXT_SIZE] = "";
-    size_t used = 0;
-
-    for (uint32_t i = 0; i < described->near.count && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
-                                 described->near.items[i]);
-    if (described->err == THS_INVALID)
-        return thsi_cli_fail(THSI_EXIT_FAILED, sending->command->name,
-                             "message type \"%s\": several types of the target's node end so; give one in full: %s",
-                             name, names);
-    return thsi_cli_fail(THSI_EXIT_FAILED, sending->command->name,
-                         "message type \"%s\": the target's node knows none of that name (%s); %s%s", name,
-                         ths_err_name((enum ths_err)described->err),
-                         *names ? "it knows " : "look whether the program there declares it", names);
-}
-
 /* The type called @name on the target's node, made here. */
 static int learn_type(struct sending *sending, const char *name, uint32_t version, uint64_t fingerprint,
                       const struct thsi_type_info **info)
 {
-    struct control_describe describe = { .to = sending->to, .name = name, .version = version,
-                                         .fingerprint = fingerprint };
     const struct ths_described *described;
-    const void *answer;
-    char what[TEXT_SIZE];
-    int status;
+    int status = thsi_learn_description(&sending->client, sending->to, name, version, fingerprint, &described);
 
-    if (strlen(name) > THSI_TYPE_NAME_MAX)
-        return thsi_cli_fail(THSI_EXIT_USAGE, sending->command->name,
-                             "bad message type: it is longer than names are; give a name such as greet or demo.greet");
-    (void)snprintf(what, sizeof what, "message type \"%s\" cannot be looked up", name);
-    status = thsi_client_request(&sending->client, &control_describe_type, &describe, &ths_described_type, LOOKUP_MS,
-                                 what, NULL, &answer);
-    if (status != THSI_EXIT_OK)
-        return status;
-    described = answer;
-    if (described->err != THS_OK)
-        return refuse_type(sending, name, described);
-    if (thsi_dynamic_type(described, info) != THS_OK)
-        return thsi_cli_fail(THSI_EXIT_FAILED, sending->command->name,
-                             "message type \"%s\": the node's description of it is not understood; use the command of "
-                             "the node's version", name);
-    return THSI_EXIT_OK;
+    if (status == THSI_EXIT_OK && thsi_dynamic_type(described, info) != THS_OK)
+        status = thsi_cli_fail(THSI_EXIT_FAILED, sending->command->name,
+                               "message type \"%s\": the node's description of it is not understood; use the command of "
+                               "the node's version", name);
+    return status;
 }
 
 /* ---- The message ---------------------------------------------------------------------------------- */

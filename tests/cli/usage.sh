@@ -5,7 +5,7 @@
 # ---- Help and version
 expect 0 'Usage: thiasos COMMAND' --help
 expect 0 '^thiasos [0-9]+\.[0-9]+' --version
-for command in node key members groups actors actor tree stats info tell ask demo; do
+for command in node key members groups actors actor tree stats info tell ask schema demo; do
     expect 0 "^Usage: thiasos $command" $command --help
     expect 0 'Examples:' $command --help
     expect 0 'Exit status' $command --help
