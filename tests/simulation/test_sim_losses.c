@@ -5,6 +5,7 @@
  *     nothing of an actor arrives after its DOWN, signals and messages are in one order (O2, O3);
  *     nothing later arrives before the sender knows how much is lost (D2);
  *     nothing arrives at another boot, or at another actor (D3); every ask ends once (D5); what waits is bounded (D6);
+ *     who watches a group hears of each change once, and in the end all nodes agree on who is in it (G2, G4);
  *     no key seals twice with one nonce (X3).
  *
  *     test_sim_losses                    what fits into a test run
@@ -39,11 +40,13 @@ struct account {
     uint64_t n, last;           /* of the last message sent, and of the last that arrived */
     uint64_t tells, came, told; /* tells sent, arrived, told as lost */
     uint32_t monitors, downs;   /* of `to` by `from` */
+    bool member;                /* of the group is `to`, as `from` has heard */
 };
 
 static const char *const sight_names[] = { "links ended", "silences", "crashes", "ends", "tells lost and told",
-                                           "tells refused and told", "asks failed", "downs by loss", "downs by ends" };
-enum sight { BREAKS, SILENCES, CRASHES, ENDS, LOST, REFUSALS, FAILED_ASKS, LOST_DOWNS, SEEN_DOWNS, SIGHTS };
+                                           "tells refused and told", "asks failed", "downs by loss", "downs by ends",
+                                           "changes of the group" };
+enum sight { BREAKS, SILENCES, CRASHES, ENDS, LOST, REFUSALS, FAILED_ASKS, LOST_DOWNS, SEEN_DOWNS, CHANGES, SIGHTS };
 static uint64_t sights[SIGHTS];
 
 /* One story at a time. */
@@ -52,6 +55,7 @@ static struct {
     ths_ref refs[LIVES];
     unsigned nodes[LIVES];      /* where it lives; 0: nowhere any more */
     uint32_t lives;             /* life 0 is nobody's */
+    bool members[LIVES];        /* of the group */
     struct account accounts[LIVES][LIVES];
     uint64_t asks;
     uint32_t askers[ASKS];      /* of each ask, from 1 */
@@ -100,6 +104,8 @@ struct trader {
 THS_ON(trader, begin)
 {
     self->life = msg->life;
+    (void)ths_group_watch(ctx, "traders");
+    story.members[self->life] = ths_group_join(ctx, "traders", 1) == THS_OK;
 }
 
 /* Something came from a trader. */
@@ -166,6 +172,25 @@ THS_ON(trader, ths_down)
     sights[msg->reason == THS_REASON_NODE_LOST ? LOST_DOWNS : SEEN_DOWNS]++;
 }
 
+THS_ON(trader, ths_group_change)
+{
+    struct account *account = &story.accounts[self->life][life_of(msg->who)];
+
+    expect(account->member != msg->joined, "a change of the group came twice, or its opposite never came");
+    account->member = msg->joined;
+    sights[CHANGES]++;
+}
+
+static void change_group(struct ths_ctx *ctx, const struct trader *self)
+{
+    bool *member = &story.members[self->life];
+
+    if (*member)
+        *member = ths_group_leave(ctx, "traders") != THS_OK;
+    else
+        *member = ths_group_join(ctx, "traders", 1) == THS_OK;
+}
+
 static void tell(struct ths_ctx *ctx, const struct trader *self, uint32_t to)
 {
     struct account *account = &story.accounts[self->life][to];
@@ -229,7 +254,10 @@ THS_ON(trader, act)
         story.accounts[self->life][other].monitors++;
         (void)ths_monitor(ctx, story.refs[other]);
         break;
-    case 9: case 10: case 11: case 12: case 13: case 14: case 15: case 16: case 17: case 18:
+    case 9: case 10: case 11: case 12:
+        change_group(ctx, self);
+        break;
+    case 13: case 14: case 15: case 16: case 17: case 18: case 19: case 20: case 21: case 22:
         ask(ctx, self, other);
         break;
     default:
@@ -237,7 +265,7 @@ THS_ON(trader, act)
     }
 }
 
-THS_BEHAVIOUR(trader, begin, act, goods, order, ths_undelivered, ths_down)
+THS_BEHAVIOUR(trader, begin, act, goods, order, ths_undelivered, ths_down, ths_group_change)
 
 /* ---- The story ------------------------------------------------------------------------------ */
 
@@ -349,10 +377,27 @@ static void check_accounts(void)
             expect(account->downs == (story.nodes[to] ? 0 : account->monitors), "a DOWN is missing");
             expect(!story.nodes[to] || account->tells - account->came <= account->told, "a loss was never told");
             expect(account->told <= account->tells, "more is told than was sent");
+            expect(account->member == (story.nodes[to] && story.members[to]), "a change of the group was never told");
         }
     }
     for (uint64_t i = 1; i <= story.asks; i++)
         expect(story.ended[i] == (story.nodes[story.askers[i]] ? 1 : story.ended[i] > 0), "an ask did not end once");
+}
+
+/* All nodes know the same group. */
+static void check_group(void)
+{
+    ths_ref found[LIVES];
+    size_t members = 0;
+
+    for (uint32_t life = 1; life <= story.lives; life++)
+        members += story.nodes[life] && story.members[life];
+    for (unsigned number = 1; number <= NODES; number++) {
+        size_t count = ths_group_members(ths_sim_node(story.sim, number), "traders", found, LIVES);
+        expect(count == members, "a node has another group than there is");
+        for (size_t i = 0; i < count; i++)
+            expect(story.members[life_of(found[i])], "one is in the group that is not");
+    }
 }
 
 static bool tell_of(uint64_t seed)
@@ -370,6 +415,7 @@ static bool tell_of(uint64_t seed)
     ths_sim_run_ms(story.sim, 20000);
     check_outboxes();
     check_accounts();
+    check_group();
     expect(aead_recorder_repeats() == 0 && aead_recorder_seals() > 0, "a key sealed twice with one nonce");
     if (story.wrong)
         (void)fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, story.wrong);
