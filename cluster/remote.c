@@ -347,6 +347,7 @@ bool thsi_remote_answer_kind(const struct thsi_envelope *asked, struct thsi_sign
         return true;
     case THSI_RECORD_LINK:
         answer->kind = THSI_EXIT;
+        answer->id = 0; /* no order */
         return true;
     case THSI_RECORD_TELL:
         answer->kind = THSI_REFUSED;

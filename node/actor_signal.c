@@ -57,9 +57,9 @@ static void refuse_at_hand(struct ths_ctx *ctx, const struct thsi_signal *asked,
 
 /* ---- Links ------------------------------------------------------------------------------ */
 
-static void link_asked(struct ths_ctx *ctx, ths_ref from)
+static void link_asked(struct ths_ctx *ctx, ths_ref from, uint64_t number)
 {
-    enum ths_err err = thsi_actor_rare(ctx, ctx->actor) ? thsi_relation_asked(ctx, &ctx->actor->rare->links, from, 0) : THS_NOMEM;
+    enum ths_err err = thsi_link_asked(ctx, from, number);
 
     if (err == THS_OK) {
         thsi_foreign_note(ctx, from);
@@ -186,11 +186,10 @@ static void act(struct ths_ctx *ctx, struct thsi_message *message, struct thsi_c
                           (const char *)message + message->body_at);
         break;
     case THSI_LINK:
-        link_asked(ctx, message->from);
+        link_asked(ctx, message->from, control->id);
         break;
     case THSI_UNLINK:
-        if (actor->rare)
-            (void)thsi_relation_remove(ctx, &actor->rare->links, message->from, 0);
+        thsi_link_undone(ctx, message->from, control->id);
         break;
     case THSI_EXIT:
         exit_came(ctx, message->from, control);

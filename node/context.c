@@ -121,33 +121,6 @@ void thsp_log(struct ths_ctx *ctx, enum ths_log_level level, const char *format,
 
 /* ---- Links and monitors ----------------------------------------------------------------- */
 
-/* Without memory for the own side the other side is not asked, and its end is told at once. */
-static void relate(struct ths_ctx *ctx, struct thsi_relations *set, const struct thsi_signal *signal)
-{
-    if (thsi_relation_add(ctx, set, signal->to, signal->id)) {
-        thsi_foreign_note(ctx, signal->to);
-        (void)thsi_send_signal(ctx, signal);
-    } else {
-        thsi_refuse(ctx, signal, THS_NOMEM);
-    }
-}
-
-void ths_link(struct ths_ctx *ctx, ths_ref to)
-{
-    const struct thsi_signal link = { .kind = THSI_LINK, .from = ths_self(ctx), .to = to };
-
-    if (ctx->actor && thsi_actor_rare(ctx, ctx->actor) && !ths_ref_equal(to, link.from))
-        relate(ctx, &ctx->actor->rare->links, &link);
-}
-
-void ths_unlink(struct ths_ctx *ctx, ths_ref to)
-{
-    const struct thsi_signal unlink = { .kind = THSI_UNLINK, .from = ths_self(ctx), .to = to };
-
-    if (ctx->actor && ctx->actor->rare && thsi_relation_remove(ctx, &ctx->actor->rare->links, to, 0))
-        (void)thsi_send_signal(ctx, &unlink);
-}
-
 void ths_trap_exits(struct ths_ctx *ctx, bool on)
 {
     if (ctx->actor)

@@ -110,6 +110,69 @@ void thsi_relations_drop(struct ths_ctx *ctx, struct thsi_actor *actor)
     drop(ctx, &actor->rare->watchers);
 }
 
+/* ---- Links ------------------------------------------------------------------------------ */
+
+/* A LINK and an UNLINK may cross. Each actor numbers its LINKs; an UNLINK says which of the other's its sender had taken. Whoever has
+ * sent a later one stays tied: the other takes that one after its own UNLINK, and is tied too. Numbers begin anew after 2^32; two of
+ * them are never that far apart. */
+
+static uint32_t next_number(struct thsi_rare *rare)
+{
+    uint32_t number = (uint32_t)++rare->next_id;
+
+    return number != 0 ? number : (uint32_t)++rare->next_id;
+}
+
+/* Without memory for the own side the other side is not asked, and its end is told at once. */
+void ths_link(struct ths_ctx *ctx, ths_ref to)
+{
+    struct thsi_signal link = { .kind = THSI_LINK, .from = ths_self(ctx), .to = to };
+    struct thsi_relations *links;
+
+    if (!ctx->actor || !thsi_actor_rare(ctx, ctx->actor) || ths_ref_equal(to, link.from))
+        return;
+    links = &ctx->actor->rare->links;
+    if (!thsi_relation_add(ctx, links, to, 0)) {
+        thsi_refuse(ctx, &link, THS_NOMEM);
+        return;
+    }
+    link.id = thsi_relations_find(links, to, 0)->asked = next_number(ctx->actor->rare);
+    thsi_foreign_note(ctx, to);
+    (void)thsi_send_signal(ctx, &link);
+}
+
+enum ths_err thsi_link_asked(struct ths_ctx *ctx, ths_ref from, uint64_t number)
+{
+    struct thsi_rare *rare = thsi_actor_rare(ctx, ctx->actor);
+    enum ths_err err = rare ? thsi_relation_asked(ctx, &rare->links, from, 0) : THS_NOMEM;
+
+    if (err == THS_OK)
+        thsi_relations_find(&rare->links, from, 0)->heard = (uint32_t)number;
+    return err;
+}
+
+void ths_unlink(struct ths_ctx *ctx, ths_ref to)
+{
+    struct thsi_signal unlink = { .kind = THSI_UNLINK, .from = ths_self(ctx), .to = to };
+    const struct thsi_relation *link =
+        ctx->actor && ctx->actor->rare ? thsi_relations_find(&ctx->actor->rare->links, to, 0) : NULL;
+
+    if (!link)
+        return;
+    unlink.id = link->heard;
+    (void)thsi_relation_remove(ctx, &ctx->actor->rare->links, to, 0);
+    (void)thsi_send_signal(ctx, &unlink);
+}
+
+void thsi_link_undone(struct ths_ctx *ctx, ths_ref from, uint64_t seen)
+{
+    struct thsi_rare *rare = ctx->actor->rare;
+    const struct thsi_relation *link = rare ? thsi_relations_find(&rare->links, from, 0) : NULL;
+
+    if (link && (link->asked == 0 || (seen != 0 && (int32_t)(link->asked - (uint32_t)seen) <= 0)))
+        (void)thsi_relation_remove(ctx, &rare->links, from, 0);
+}
+
 /* ---- Relations to other nodes ----------------------------------------------------------- */
 
 void thsi_foreign_note(struct ths_ctx *ctx, ths_ref other)

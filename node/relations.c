@@ -64,6 +64,7 @@ void thsi_relations_put(struct thsi_relations *set, struct thsi_pool *pool, uint
     relation->at = &set->first;
     relation->other = other;
     relation->id = id;
+    relation->asked = relation->heard = 0;
     relation->shared = false;
     relation->following = NULL;
     if (set->first)

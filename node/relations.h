@@ -21,6 +21,7 @@ struct thsi_relation {
     struct thsi_relation **at;       /* what points to it there */
     bool shared;                     /* counted among those that its node has asked for (shares.h) */
     uint8_t size_class;              /* where a block has it (pool.h) */
+    uint32_t asked, heard;           /* of a link: number of the last LINK sent and taken, 0: none (links.c) */
     struct thsi_relation *following; /* in its chain */
     ths_ref other;
     uint64_t id;                     /* of a monitor; 0: a link, or the monitor of a child's supervisor */

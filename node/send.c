@@ -45,6 +45,7 @@ static bool answer_of(const struct thsi_signal *signal, enum ths_err err, struct
         break;
     case THSI_LINK:
         answer->kind = THSI_EXIT;
+        answer->id = 0; /* no order */
         break;
     default:
         return false;

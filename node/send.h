@@ -91,6 +91,10 @@ bool thsi_relation_add(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref 
 THS_MUST_CHECK enum ths_err thsi_relation_asked(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id);
 /* Remove the relation with this other and id; false: there is none. */
 bool thsi_relation_remove(struct ths_ctx *ctx, struct thsi_relations *set, ths_ref other, uint64_t id);
+/* The LINK numbered @number of @from came. Errors: NOMEM, TOO_MANY. */
+THS_MUST_CHECK enum ths_err thsi_link_asked(struct ths_ctx *ctx, ths_ref from, uint64_t number);
+/* The UNLINK of @from came, which had taken our LINKs up to the one numbered @seen. */
+void thsi_link_undone(struct ths_ctx *ctx, ths_ref from, uint64_t seen);
 /* Forget all relations of @actor without a word. */
 void thsi_relations_drop(struct ths_ctx *ctx, struct thsi_actor *actor);
 
