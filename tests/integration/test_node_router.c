@@ -52,7 +52,8 @@ static struct counting_router counting;
 
 static int setup(void **state)
 {
-    counting = (struct counting_router){ .router = { count_send, resolve_nobody, no_members, watch_nobody, end_nobody } };
+    counting = (struct counting_router){ .router = { .send = count_send, .resolve = resolve_nobody, .members = no_members,
+                                                     .watch_members = watch_nobody, .actor_ended = end_nobody } };
     if (puppet_node_setup(state))
         return 1;
     ths_node_runtime(*state)->set_router(ths_node_runtime(*state), &counting.router);
