@@ -112,9 +112,9 @@ void thsi_relations_drop(struct ths_ctx *ctx, struct thsi_actor *actor)
 
 /* ---- Links ------------------------------------------------------------------------------ */
 
-/* A LINK and an UNLINK may cross. Each actor numbers its LINKs; an UNLINK says which of the other's its sender had taken. Whoever has
- * sent a later one stays tied: the other takes that one after its own UNLINK, and is tied too. Numbers begin anew after 2^32; two of
- * them are never that far apart. */
+/* A LINK and an UNLINK may cross. Each actor numbers its LINKs; an UNLINK says which of the other's its sender had taken.
+ * Whoever has sent a later one stays tied: the other takes that one after its own UNLINK, and is tied too. Numbers begin anew
+ * after 2^32; two of them are never that far apart. */
 
 static uint32_t next_number(struct thsi_rare *rare)
 {
