@@ -16,7 +16,8 @@
 #include "tests/lib/sanitized.h"
 
 /* SEEDS_OF_CLUSTERS: of two nodes, and as many of three. */
-enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 400 : 4000, SEEDS_LONG = 100000, SEEDS_OF_CLUSTERS = 200 };
+enum { OPERATIONS = 1000, SEEDS = SANITIZED ? 100 : 4000, SEEDS_LONG = 100000,
+       SEEDS_OF_CLUSTERS = SANITIZED ? 20 : 200 };
 
 static struct history history;
 static uint64_t sights[CHECKER_SIGHTS_COUNT];

@@ -12,10 +12,11 @@
 
 #include "cluster/root.h"
 #include "tests/lib/aead_recorder.h"
+#include "tests/lib/sanitized.h"
 #include "tests/lib/traffic.h"
 #include "thiasos/sim.h"
 
-enum { NODES = 3, SEEDS = 12, STAGES = 3, LONG_MS = 60000 };
+enum { NODES = 3, SEEDS = SANITIZED ? 3 : 12, STAGES = 3, LONG_MS = 60000 };
 
 static struct ths_sim *sim;
 static struct ths_node *nodes[NODES];

@@ -11,11 +11,12 @@
 #include <string.h>
 
 #include "node/base/prng.h"
+#include "tests/lib/sanitized.h"
 #include "tests/lib/test_env.h"
 
 THS_MESSAGE(load, "test.bulk.load", 1, u64(n), bytes(data, .max = THS_MESSAGE_MAX))
 
-enum { ACTORS = 4, MIB = 1 << 20, WIRE_MAX = 8192 };
+enum { ACTORS = 4, MIB = 1 << 20, WIRE_MAX = 8192, SEEDS = SANITIZED ? 10 : 60 };
 
 /* An outbox, a wire that the test cuts, and the other side, which notes what comes. */
 static struct test_env env;
@@ -533,7 +534,7 @@ static void random_history(uint64_t seed, unsigned cuts_in_1000)
 
 static void every_history_keeps_the_order_of_pairs_and_loses_nothing(void **state)
 {
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         random_history(seed, 0);
         assert_int_equal(lost, 0);
         (void)tear_down(state);
@@ -543,7 +544,7 @@ static void every_history_keeps_the_order_of_pairs_and_loses_nothing(void **stat
 
 static void every_history_with_cuts_counts_what_is_lost(void **state)
 {
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         random_history(seed, 20);
         (void)tear_down(state);
         (void)set_up(state);
