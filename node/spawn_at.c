@@ -5,6 +5,7 @@
 #include "node/spawn_options.h"
 #include "node/start.h"
 #include "thiasos/lifecycle.h"
+#include "thiasos/start.h"
 
 /* ---- The monitor -------------------------------------------------------------------------- */
 
