@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include "cluster/root.h"
+#include "tests/lib/kept_log.h"
 #include "tests/lib/node_keys.h"
+#include "tests/lib/os_env.h"
 #include "tests/lib/puppet.h"
 
 #include <sched.h>
@@ -17,59 +19,17 @@ enum { LONG_MS = 60000 };
 
 #define PLAIN ((struct ths_spawn_options){ 0 })
 
-static struct {
-    struct ths_env env;
-    pthread_mutex_t lock;
-    char text[65536];
-    size_t len;
-} kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
+static struct ths_env *logging;
 static struct ths_node *nodes[3]; /* [1] and [2] */
 static char why[512];
 
-static void keep_line(struct ths_env *env, const struct ths_log_line *line)
-{
-    (void)env;
-    (void)pthread_mutex_lock(&kept.lock);
-    kept.len += (size_t)snprintf(kept.text + kept.len, sizeof kept.text - kept.len, "%s: %s\n", line->node, line->text);
-    if (kept.len >= sizeof kept.text)
-        kept.len = sizeof kept.text - 1;
-    (void)pthread_mutex_unlock(&kept.lock);
-}
-
-static bool is_logged(const char *text)
-{
-    bool found;
-
-    (void)pthread_mutex_lock(&kept.lock);
-    found = strstr(kept.text, text) != NULL;
-    (void)pthread_mutex_unlock(&kept.lock);
-    return found;
-}
-
-static uint64_t now_ms(void)
-{
-    return ths_env_os()->now_ns(ths_env_os()) / 1000000;
-}
-
-static void await_line(const char *text)
-{
-    uint64_t until_ms = now_ms() + LONG_MS;
-
-    while (!is_logged(text)) {
-        if (now_ms() > until_ms)
-            fail_msg("nobody logged \"%s\":\n%s", text, kept.text);
-        (void)sched_yield();
-    }
-}
-
 static void await_members(struct ths_node *node, size_t count)
 {
-    uint64_t until_ms = now_ms() + LONG_MS;
+    uint64_t until_ms = os_now_ms() + LONG_MS;
 
     while (ths_cluster_members(node, NULL, NULL) != count) {
-        if (now_ms() > until_ms)
-            fail_msg("there never were %zu members:\n%s", count, kept.text);
+        if (os_now_ms() > until_ms)
+            fail_msg("there never were %zu members:\n%s", count, kept_log_text());
         (void)sched_yield();
     }
 }
@@ -79,10 +39,7 @@ static int set_up(void **state)
     (void)state;
     probe_reset();
     node_keys_begin();
-    kept.env = *ths_env_os();
-    kept.env.log = keep_line;
-    kept.len = 0;
-    kept.text[0] = '\0';
+    logging = kept_log_begin();
     node_keys_write("allow.1", "thiasos-allow 1\n%1\n%2\n");
     node_keys_write("allow.2", "thiasos-allow 1\n%1\n%2\n");
     return 0;
@@ -108,7 +65,7 @@ static void start(unsigned number, bool with_key, const char *roles)
 
     (void)snprintf(name, sizeof name, "n%u", number);
     (void)snprintf(list, sizeof list, "allow.%u", number);
-    nodes[number] = ths_node_start(&(struct ths_node_options){ .name = name, .workers = 1, .env = &kept.env });
+    nodes[number] = ths_node_start(&(struct ths_node_options){ .name = name, .workers = 1, .env = logging });
     assert_non_null(nodes[number]);
     assert_err(puppet_register(nodes[number]), OK);
     if (with_key)
@@ -188,7 +145,7 @@ static void expired_certificate_does_not_start(void **state)
     node_keys_sign(1, (struct thsi_certificate){ .serial = 1, .names = "n1", .rights = THSI_RIGHTS_ALL,
                                                  .not_before_ms = 1000, .not_after_ms = 2000 });
     node_keys_options(1, "allow.1", &options);
-    nodes[1] = ths_node_start(&(struct ths_node_options){ .name = "n1", .workers = 1, .env = &kept.env });
+    nodes[1] = ths_node_start(&(struct ths_node_options){ .name = "n1", .workers = 1, .env = logging });
     assert_err(ths_cluster_join(nodes[1], &options, why, sizeof why), BAD_KEY);
     assert_non_null(strstr(why, "it has expired"));
 }
@@ -253,10 +210,10 @@ static void each_verb_without_its_right_is_refused(void **state)
                               "here: down there refused assumed \"no right to monitor on this node\"\n"
                               "here: exited there refused \"no right to monitor on this node\"\n");
     puppet_settle(nodes[1], there); /* it lives, and was told nothing */
-    until_ms = now_ms() + LONG_MS;
+    until_ms = os_now_ms() + LONG_MS;
     do {
         ths_node_stats(nodes[2], &stats);
-        assert_true(now_ms() < until_ms);
+        assert_true(os_now_ms() < until_ms);
     } while (stats.dead_letters[THS_FORBIDDEN] < 4); /* tell, kill, exit, drain */
     assert_int_equal(stats.dead_letters[THS_FORBIDDEN], 4);
     assert_int_equal(atomic_load(&thsi_cluster_of(nodes[1])->driver->remote->forbidden), 10);

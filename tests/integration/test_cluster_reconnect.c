@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "cluster/root.h"
+#include "tests/lib/os_env.h"
 #include "tests/lib/proxy.h"
 #include "tests/lib/puppet.h"
 
@@ -213,25 +214,20 @@ static bool has_left(struct ths_node *node)
     return thsi_driver_phase_now(thsi_cluster_of(node)->driver) == THSI_DRIVER_LEFT;
 }
 
-static uint64_t now_ms(void)
-{
-    return ths_env_os()->now_ns(ths_env_os()) / 1000000;
-}
-
 /* Only b has a seed, so it alone dials; which of the two has to yield depends on their uids, which are drawn. */
 static void of_two_nodes_that_buried_each_other_one_stays(void **state)
 {
-    uint64_t until_ms = now_ms() + LONG_MS;
+    uint64_t until_ms = os_now_ms() + LONG_MS;
 
     (void)state;
     proxy_lead_to(to_a, 1); /* where nobody listens */
     proxy_lead_to(to_b, 1);
     cut();
-    while (ths_cluster_members(a, NULL, NULL) + ths_cluster_members(b, NULL, NULL) > 2 && now_ms() < until_ms)
+    while (ths_cluster_members(a, NULL, NULL) + ths_cluster_members(b, NULL, NULL) > 2 && os_now_ms() < until_ms)
         (void)sched_yield();
     proxy_lead_to(to_a, port_of(a));
     proxy_lead_to(to_b, port_of(b));
-    while (!has_left(a) && !has_left(b) && now_ms() < until_ms)
+    while (!has_left(a) && !has_left(b) && os_now_ms() < until_ms)
         (void)sched_yield();
     assert_true(has_left(a) != has_left(b));
 }

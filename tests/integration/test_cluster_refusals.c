@@ -7,6 +7,8 @@
 
 #include "cluster/root.h"
 #include "codec/keyring_file.h"
+#include "tests/lib/kept_log.h"
+#include "tests/lib/os_env.h"
 #include "tests/lib/puppet.h"
 
 #include <arpa/inet.h>
@@ -27,60 +29,16 @@ enum { LONG_MS = 60000, FLAT_KIB = 512 * 1024 }; /* the sanitizer keeps what was
 enum { LONG_MS = 60000, FLAT_KIB = 16 * 1024 };
 #endif
 
-/* ---- An environment that keeps the log ---------------------------------------------------- */
-
-static struct {
-    struct ths_env env;
-    pthread_mutex_t lock;
-    char text[65536];
-    size_t len;
-} kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static void keep_line(struct ths_env *env, const struct ths_log_line *line)
-{
-    (void)env;
-    (void)pthread_mutex_lock(&kept.lock);
-    kept.len += (size_t)snprintf(kept.text + kept.len, sizeof kept.text - kept.len, "%s: %s\n", line->node, line->text);
-    if (kept.len >= sizeof kept.text)
-        kept.len = sizeof kept.text - 1;
-    (void)pthread_mutex_unlock(&kept.lock);
-}
-
-static bool is_logged(const char *text)
-{
-    bool found;
-
-    (void)pthread_mutex_lock(&kept.lock);
-    found = strstr(kept.text, text) != NULL;
-    (void)pthread_mutex_unlock(&kept.lock);
-    return found;
-}
-
-static uint64_t now_ms(void)
-{
-    return ths_env_os()->now_ns(ths_env_os()) / 1000000;
-}
-
-static void await_line(const char *text)
-{
-    uint64_t until_ms = now_ms() + LONG_MS;
-
-    while (!is_logged(text)) {
-        if (now_ms() > until_ms)
-            fail_msg("nobody logged \"%s\":\n%s", text, kept.text);
-        (void)sched_yield();
-    }
-}
-
 /* ---- Nodes -------------------------------------------------------------------------------- */
 
+static struct ths_env *logging;
 static struct ths_node *node;
 static char why[512];
 
 static struct ths_node *start_alone(const char *name)
 {
     struct ths_node *started = ths_node_start(&(struct ths_node_options){ .name = name, .workers = 1,
-                                                                          .env = &kept.env });
+                                                                          .env = logging });
 
     assert_non_null(started);
     return started;
@@ -97,10 +55,7 @@ static int set_up(void **state)
 {
     (void)state;
     probe_reset();
-    kept.env = *ths_env_os();
-    kept.env.log = keep_line;
-    kept.len = 0;
-    kept.text[0] = '\0';
+    logging = kept_log_begin();
     node = start_alone("a");
     return 0;
 }
@@ -131,10 +86,10 @@ static struct thsi_driver *driver_of(struct ths_node *who)
 
 static void await_closed_for(struct ths_node *who, enum ths_err err, uint64_t count)
 {
-    uint64_t until_ms = now_ms() + LONG_MS;
+    uint64_t until_ms = os_now_ms() + LONG_MS;
 
     while (atomic_load(&driver_of(who)->closed_for[err]) < count) {
-        if (now_ms() > until_ms)
+        if (os_now_ms() > until_ms)
             fail_msg("not %u links were closed for %s", (unsigned)count, ths_err_name(err));
         (void)sched_yield();
     }

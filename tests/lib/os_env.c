@@ -13,3 +13,8 @@ struct ths_env os_env_with(void *(*memory)(struct ths_env *env, void *ptr, size_
     env.log = drop_line;
     return env;
 }
+
+uint64_t os_now_ms(void)
+{
+    return ths_env_os()->now_ns(ths_env_os()) / 1000000;
+}

@@ -5,10 +5,14 @@
 #define THS_TESTS_LIB_OS_ENV_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "thiasos/env.h"
 
 /* @memory is called by any thread; what it lets pass it hands to ths_env_os()->memory. */
 struct ths_env os_env_with(void *(*memory)(struct ths_env *env, void *ptr, size_t size));
+
+/* What its clock says: for limits of waiting alone. */
+uint64_t os_now_ms(void);
 
 #endif /* THS_TESTS_LIB_OS_ENV_H */

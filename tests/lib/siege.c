@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/lib/os_env.h"
 #include "tests/lib/siege.h"
 
 #include "cluster/root.h"
@@ -92,11 +93,6 @@ void siege_forger_joins(void)
     assert_int_equal(forger_dial(siege.forger, siege_port()), THS_OK);
 }
 
-static uint64_t now_ms(void)
-{
-    return ths_env_os()->now_ns(ths_env_os()) / 1000000;
-}
-
 uint64_t siege_closed_for(enum ths_err err)
 {
     return atomic_load(&thsi_cluster_of(siege.node)->driver->closed_for[err]);
@@ -104,10 +100,10 @@ uint64_t siege_closed_for(enum ths_err err)
 
 void siege_await_closed_for(enum ths_err err, uint64_t count)
 {
-    uint64_t until_ms = now_ms() + SIEGE_LIMIT_MS;
+    uint64_t until_ms = os_now_ms() + SIEGE_LIMIT_MS;
 
     while (siege_closed_for(err) < count) {
-        if (now_ms() > until_ms)
+        if (os_now_ms() > until_ms)
             fail_msg("not %u links were closed for %s", (unsigned)count, ths_err_name(err));
         (void)sched_yield();
     }
