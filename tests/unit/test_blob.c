@@ -99,15 +99,28 @@ static void copy_counts_a_reference_and_its_release_gives_it_back(void **state)
     free(copy);
 }
 
+/* The pool of the messages of one test. */
+static struct thsi_depot depot;
+static struct thsi_pool pool;
+
+static void begin_pool(void)
+{
+    thsi_depot_init(&depot, &env.env);
+    thsi_pool_init(&pool, &depot);
+}
+
+static void end_pool(void)
+{
+    thsi_pool_fini(&pool);
+    thsi_depot_fini(&depot);
+}
+
 static void freed_message_gives_back_whatever_its_size(void **state)
 {
     static char label[2000];
-    struct thsi_depot depot;
-    struct thsi_pool pool;
 
     (void)state;
-    thsi_depot_init(&depot, &env.env);
-    thsi_pool_init(&pool, &depot);
+    begin_pool();
     for (size_t len = 0; len < sizeof label; len = 2 * len + 1) {
         const struct crate crate = { .label = label, .load = load };
         const struct thsi_signal signal = { .kind = THSI_TELL, .type = &crate_type, .body = &crate };
@@ -119,48 +132,39 @@ static void freed_message_gives_back_whatever_its_size(void **state)
         thsi_message_free(&pool, message);
         assert_int_equal(atomic_load(&load->refs), 1);
     }
-    thsi_pool_fini(&pool);
-    thsi_depot_fini(&depot);
+    end_pool();
 }
 
 static void message_that_becomes_an_answer_gives_back(void **state)
 {
     const struct crate crate = { .load = load };
     const struct thsi_signal signal = { .kind = THSI_ASK, .type = &crate_type, .body = &crate };
-    struct thsi_depot depot;
-    struct thsi_pool pool;
     struct thsi_message *message;
 
     (void)state;
-    thsi_depot_init(&depot, &env.env);
-    thsi_pool_init(&pool, &depot);
+    begin_pool();
     assert_int_equal(thsi_message_create(&pool, &signal, &message), THS_OK);
     message = thsi_message_become(message, &(struct thsi_signal){ .kind = THSI_REPLY, .err = THS_GONE });
     assert_int_equal(atomic_load(&load->refs), 1);
     thsi_message_free(&pool, message);
     assert_int_equal(atomic_load(&load->refs), 1);
-    thsi_pool_fini(&pool);
-    thsi_depot_fini(&depot);
+    end_pool();
 }
 
 static void message_without_memory_counts_nothing(void **state)
 {
     const struct crate crate = { .load = load };
     const struct thsi_signal signal = { .kind = THSI_TELL, .type = &crate_type, .body = &crate };
-    struct thsi_depot depot;
-    struct thsi_pool pool;
     struct thsi_message *message;
 
     (void)state;
-    thsi_depot_init(&depot, &env.env);
-    thsi_pool_init(&pool, &depot);
+    begin_pool();
     TEST_ENV_EACH_FAILURE(&env, thsi_message_create(&pool, &signal, &message) == THS_OK) {
         assert_int_equal(atomic_load(&load->refs), 1);
     }
     assert_int_equal(atomic_load(&load->refs), 2);
     thsi_message_free(&pool, message);
-    thsi_pool_fini(&pool);
-    thsi_depot_fini(&depot);
+    end_pool();
 }
 
 static void field_and_message_bound_it(void **state)
